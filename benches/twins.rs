@@ -188,7 +188,7 @@ fn round_trips(criterion: &mut Criterion) {
     };
     let proxy = Proxy { kind: kind(Role::Proxy), config: Some(corrected_conf()), image: None };
     let start = |stack: Stack| {
-        let started = launcher.start(&stack, &stack.name, Recording::NONE);
+        let started = launcher.start(&stack, &stack.name, Recording::NONE, None);
         runtime.block_on(started).expect("a stack") // OK as above
     };
     let (direct, proxied) = (start(stack("direct", None)), start(stack("proxied", Some(proxy))));

@@ -89,7 +89,7 @@ pub enum Command {
     /// Send the same requests to the stacks of a scenario, and show every difference between the responses
     #[command(after_long_help = diff::EXAMPLES)]
     Diff(DiffArgs),
-    /// Start a scenario's stacks, print their addresses, and wait for Ctrl-C
+    /// Start a scenario's stacks, print their addresses, and follow their logs until Ctrl-C
     Up(UpArgs),
     /// List the scenarios of a folder, or a scenario's stacks, checks and loads
     List(ListArgs),
@@ -105,7 +105,7 @@ pub enum Command {
     Provision(ProvisionArgs),
     /// Review, accept or reject pending snapshots
     Snapshot(SnapshotArgs),
-    /// Show the record of a run as text, as markdown or as a chart, or compare it with another run's
+    /// Show the record of a run as text, as markdown, as a page or as a chart, or compare it with another run's
     #[command(after_long_help = report::EXAMPLES)]
     Report(ReportArgs),
     /// Show how a scenario's figures developed over its accepted sessions, and where their levels changed
@@ -119,7 +119,7 @@ pub enum Command {
     Schema,
     /// Describe this machine and what lab can do on it
     Doctor,
-    /// Print a completion script for a shell
+    /// Print a completion script for a shell, or install it with the manual pages
     Completions(CompletionsArgs),
     /// The nginx twin: a reverse proxy that reads an nginx.conf
     Proxy(ProxyArgs),
@@ -205,9 +205,12 @@ pub struct ServersArgs {
 /// `lab completions`.
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {
-    /// The shell
+    /// The shell [default: by the variable SHELL]
     #[arg(value_name = "SHELL")]
-    pub shell: clap_complete::Shell,
+    pub shell: Option<clap_complete::Shell>,
+    /// Install the script for this user, and the manual pages
+    #[arg(long)]
+    pub install: bool,
 }
 
 /// `lab clean`.

@@ -17,7 +17,7 @@ pub enum RunEvent<'a> {
         run: &'a str,
         folder: &'a Path,
     },
-    /// An image is being pulled or built, or the container engine has a warning.
+    /// An image is being pulled or built, or the container engine or lab serve has a warning.
     Preparing {
         message: &'a str,
     },

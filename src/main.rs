@@ -12,7 +12,12 @@ fn main() -> ExitCode {
         Err(error) => {
             // Help and versions are errors to clap, and go to standard output.
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Ok };
-            error.print().map_or(Exit::CouldNotRun, |()| exit).into()
+            let printed = error.print().and_then(|()| match std::env::args_os().len() {
+                // Not even a subcommand.
+                0 | 1 => lab::cmd::print_first_command(),
+                _ => Ok(()),
+            });
+            printed.map_or(Exit::CouldNotRun, |()| exit).into()
         }
     }
 }

@@ -7,9 +7,14 @@ use serde::{Deserialize, Serialize};
 use super::content_coding::{self, Content};
 use super::json;
 use super::observed::{Observed, Transfer, UpstreamObservation, lines};
+use super::peer_certificate::PeerCertificate;
 use super::words::{self, quoted, quoted_lines};
-use crate::scenario::model::{AppField, Expectation, HeaderRule, Placeholders, TextRule, UpstreamExpectation};
+use crate::scenario::model::{
+    AppField, CertificateExpectation, Expectation, HeaderRule, Placeholders, TextRule, UpstreamExpectation,
+};
 use lab_app::headers_report::{ReceivedRequest, RequestView};
+
+const SECONDS_OF_A_DAY: u64 = 24 * 60 * 60;
 
 /// An expectation and the observed value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +35,7 @@ pub fn evaluate(
     observed: &Observed,
     upstream: &UpstreamObservation,
     values: &Placeholders,
-    transfer: Transfer,
+    transfer: &Transfer,
 ) -> Vec<CheckFinding> {
     let mut evaluator = Evaluator { values, findings: Vec::new() };
     if let Some(error) = &observed.framing_error {
@@ -52,6 +57,12 @@ pub fn evaluate(
         let expected = format!("at most {} ms", longest.as_millis());
         let took = transfer.duration;
         evaluator.note("duration", expected, format!("{} ms", took.as_millis()), took <= longest);
+    }
+    if !expect.certificate.is_empty() {
+        match &transfer.certificate {
+            Some(certificate) => evaluator.certificate(&expect.certificate, certificate),
+            None => evaluator.note("certificate", "a certificate".to_owned(), "none: no TLS".to_owned(), false),
+        }
     }
     if !expect.upstream.is_empty() {
         match upstream.received(observed) {
@@ -110,6 +121,25 @@ impl Evaluator<'_> {
                 }
             };
             self.note(&format!("{scope}.{name}"), expected, quoted_lines(&seen), agrees);
+        }
+    }
+
+    fn certificate(&mut self, expect: &CertificateExpectation, certificate: &PeerCertificate) {
+        let CertificateExpectation { subject, issuer, names, days } = expect;
+        if let Some(rule) = subject {
+            self.text("certificate.subject", rule, &certificate.subject);
+        }
+        if let Some(rule) = issuer {
+            self.text("certificate.issuer", rule, &certificate.issuer);
+        }
+        if let Some(rule) = names {
+            let lines: Vec<_> = certificate.names.iter().map(|name| ("names".to_owned(), name.clone())).collect();
+            self.headers("certificate", &[("names".to_owned(), rule.clone())], &lines);
+        }
+        if let Some(days) = days {
+            let left = certificate.valid_for.map(|left| left.as_secs() / SECONDS_OF_A_DAY);
+            let observed = left.map_or_else(|| "not valid now".to_owned(), |left| left.to_string());
+            self.note("certificate.days", format!("at least {days}"), observed, left.is_some_and(|left| left >= *days));
         }
     }
 
@@ -255,7 +285,7 @@ mod tests {
     }
 
     fn disagreeing(expect: &Expectation, observed: &Observed) -> Vec<String> {
-        let findings = evaluate(expect, observed, &UpstreamObservation::default(), &values(), Transfer::default());
+        let findings = evaluate(expect, observed, &UpstreamObservation::default(), &values(), &Transfer::default());
         findings.into_iter().filter(|finding| !finding.agrees).map(|finding| finding.field).collect()
     }
 
@@ -291,10 +321,11 @@ mod tests {
             ],
             redirects: Some(0),
             duration: Some(Duration::from_secs(1)),
+            certificate: CertificateExpectation::default(),
         };
         assert_eq!(disagreeing(&expect, &observed()), Vec::<String>::new());
         assert_eq!(
-            evaluate(&expect, &observed(), &UpstreamObservation::default(), &values(), Transfer::default()).len(),
+            evaluate(&expect, &observed(), &UpstreamObservation::default(), &values(), &Transfer::default()).len(),
             17
         );
     }
@@ -324,10 +355,38 @@ mod tests {
             json: vec![(query("/upstream/method"), JsonRule::Absent), (query("/nothing"), JsonRule::Present)],
             redirects: Some(1),
             duration: Some(Duration::ZERO),
+            certificate: CertificateExpectation { days: Some(0), ..CertificateExpectation::default() },
         };
-        let transfer = Transfer { duration: Duration::from_millis(1), redirects: 0 };
-        let findings = evaluate(&expect, &observed(), &UpstreamObservation::default(), &values(), transfer);
+        let transfer = Transfer { duration: Duration::from_millis(1), ..Transfer::default() };
+        let findings = evaluate(&expect, &observed(), &UpstreamObservation::default(), &values(), &transfer);
         assert!(findings.iter().all(|finding| !finding.agrees), "{findings:#?}");
+    }
+
+    #[test]
+    fn certificate_is_compared() {
+        let valid_for = |days: u64| Some(Duration::from_secs(days * SECONDS_OF_A_DAY + 1));
+        let certificate = PeerCertificate {
+            subject: "CN=shop.example.org".to_owned(),
+            issuer: "CN=R11, O=Let's Encrypt".to_owned(),
+            names: vec!["shop.example.org".to_owned(), "www.example.org".to_owned()],
+            valid_for: valid_for(20),
+        };
+        let expect = |days| CertificateExpectation {
+            subject: Some(TextRule::Equal(text("CN=shop.example.org"))),
+            issuer: Some(TextRule::Contains(text("Let's Encrypt"))),
+            names: Some(HeaderRule::Count(2)),
+            days: Some(days),
+        };
+        let disagreeing = |days, certificate: &PeerCertificate| {
+            let transfer = Transfer { certificate: Some(certificate.clone()), ..Transfer::default() };
+            let expect = Expectation { certificate: expect(days), ..Expectation::default() };
+            let findings = evaluate(&expect, &observed(), &UpstreamObservation::default(), &values(), &transfer);
+            findings.into_iter().filter(|finding| !finding.agrees).map(|finding| finding.field).collect::<Vec<_>>()
+        };
+        assert_eq!(disagreeing(20, &certificate), Vec::<String>::new());
+        assert_eq!(disagreeing(21, &certificate), ["certificate.days"]);
+        let expired = PeerCertificate { valid_for: None, names: Vec::new(), ..certificate };
+        assert_eq!(disagreeing(0, &expired), ["certificate.names", "certificate.days"]);
     }
 
     #[test]

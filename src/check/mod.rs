@@ -9,6 +9,7 @@ pub mod diff;
 pub mod evaluate;
 pub mod normalize;
 pub mod observed;
+pub mod peer_certificate;
 pub mod probe;
 mod probe_error;
 mod raw_response;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use sha2::{Digest as _, Sha256};
 
+use super::peer_certificate::PeerCertificate;
 use lab_app::headers_report::{HeadersReport, ReceivedRequest, RequestView};
 
 /// A response as it arrived at the client. Text that is not UTF-8 is read as Latin-1, so that no byte is lost.
@@ -58,12 +59,14 @@ impl UpstreamObservation {
 }
 
 /// How a response was obtained. It varies, so it is no fact.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Transfer {
     /// From the connection to the end of the response; with redirects, of all requests together.
     pub duration: Duration,
     /// The number of redirects followed.
     pub redirects: u16,
+    /// The certificate of the last server, over TLS.
+    pub certificate: Option<PeerCertificate>,
 }
 
 impl Observed {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use lab_http::h1::framing;
 use lab_http::{BodyDecoder, Incoming, Limits, ReadError, ResponseHead};
@@ -12,6 +12,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::observed::{Observed, UpstreamObservation};
+use super::peer_certificate::PeerCertificate;
 pub use super::probe_error::ProbeError;
 use super::raw_response::RawResponse;
 use super::request_body::{self, EncodedBody};
@@ -38,6 +39,8 @@ pub struct ProbeResult {
     pub duration: Duration,
     /// The request behind the proxy, as far as the backend recorded it.
     pub upstream: UpstreamObservation,
+    /// The server's certificate, over TLS.
+    pub certificate: Option<PeerCertificate>,
 }
 
 /// Sends a request to `address` on a new connection. `client` is the connection's address as the stack sees it, if that is
@@ -86,6 +89,8 @@ async fn exchange(
         let host = host.map_or_else(|| values.host.clone(), |(_, value)| value.fill(&values));
         connection = client_tls::handshake(connection, &host, *http).await.map_err(ProbeError::Handshake)?;
     }
+    let chain = connection.session().map(|session| session.details().peer_certificates).unwrap_or_default();
+    let certificate = chain.first().and_then(|own| PeerCertificate::parse(own, SystemTime::now()));
     let times = match request {
         CheckRequest::Composed { times, .. } => times.get(),
         CheckRequest::Raw(_) => 1,
@@ -109,7 +114,8 @@ async fn exchange(
         framing_error,
         conditional: Vec::new(),
     };
-    Ok(ProbeResult { observed, values, duration: ended - begun, upstream: UpstreamObservation::default() })
+    let (duration, upstream) = (ended - begun, UpstreamObservation::default());
+    Ok(ProbeResult { observed, values, duration, upstream, certificate })
 }
 
 /// Sends a request `times` times on a connection of HTTP/1. Returns the last response.

@@ -87,4 +87,7 @@ pub struct CompareArgs {
     /// Continue an interrupted comparison: the name of its folder in reports/SCENARIO/
     #[arg(long, value_name = "RUN", conflicts_with = "rounds")]
     pub resume: Option<String>,
+    /// Open the page of the run in a browser once it has ended
+    #[arg(long)]
+    pub open: bool,
 }

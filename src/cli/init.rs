@@ -13,7 +13,7 @@ Examples:
 
 It looks for nginx configurations (nginx.conf, files of sites), for the way the application is started (Procfile, systemd
 unit, compose file, Dockerfile, gunicorn.conf.py), for the application (module:app, create_app(), Django's wsgi.py), for
-static files, and for .venv, uv.lock, poetry.lock or requirements.txt. Python files are parsed, and not run.";
+static files, and for .venv, a lock file, requirements.txt or pyproject.toml. Python files are parsed, and not run.";
 
 /// `lab init`.
 #[derive(Debug, Args)]

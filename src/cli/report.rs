@@ -7,6 +7,8 @@ use clap::Args;
 pub(super) const EXAMPLES: &str = "\
 Examples:
   lab report reports/default/latest                               the report of `lab run`
+  lab report reports/default/latest --output page.html            a page that opens in a browser
+  lab report one.json two.json.gz --output page.html              several runs side by side
   lab report reports/default/latest --format markdown
   lab report reports/default/latest --format svg --output chart.svg
   lab report reports/default/latest --format junit --output junit.xml
@@ -20,12 +22,12 @@ The exit code is 0 unless --exit-code is given, and 2 if lab cannot read the rec
 /// `lab report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// record.json, record.json.gz, or the folder of a run
-    #[arg(value_name = "RECORD")]
-    pub record: PathBuf,
-    /// The format of the output
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub format: ReportFormat,
+    /// record.json, record.json.gz, or the folder of a run; several for a page with them side by side
+    #[arg(value_name = "RECORD", required = true)]
+    pub records: Vec<PathBuf>,
+    /// The format of the output [default: html if the name of the output ends in .html, otherwise text]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<ReportFormat>,
     /// Only this load; may be given several times
     #[arg(long, value_name = "LOAD")]
     pub load: Vec<String>,
@@ -52,6 +54,8 @@ pub enum ReportFormat {
     Text,
     /// Tables for a README, the precautions of the run, and published figures
     Markdown,
+    /// A page with charts, in one file that needs no network
+    Html,
     /// A chart of throughput and CPU time per request
     Svg,
     /// JUnit XML, as `lab run --junit` writes it

@@ -12,13 +12,16 @@ Examples:
   lab run scenarios/default.toml
   lab run scenarios/default.toml --gate --accept-new  the first run, which commits the snapshot
   lab run scenarios/default.toml --gate --quiet       what CI runs
+  lab run scenarios/default.toml --open               show the page of the run in a browser
+  lab run scenarios/default.toml --serve              the page while the run goes on, at an address that is printed
+  lab run scenarios/default.toml --watch              check again whenever a file changes
   lab run scenarios/default.toml --rounds 20          narrower intervals, more time
   lab run scenarios/default.toml --rounds auto        until every gated metric is decided
   lab run scenarios/default.toml --resume 20261124T101500Z-4711
   lab run scenarios/default.toml --backend container  every component in a container
   lab run scenarios/default.toml --only proxied --json | jq .estimates
 
-The record is written to reports/<scenario>/<run>/record.json, and reports/<scenario>/latest leads to the newest.
+The record is written to reports/<scenario>/<run>/record.json, a page of it to report.html beside it, and reports/<scenario>/latest leads to the newest.
 A difference from the reviewed snapshot is stored beside it as .snap.new: see `lab snapshot`.";
 
 /// `lab run`.
@@ -51,6 +54,15 @@ pub struct RunArgs {
     /// Continue an interrupted run: the name of its folder in reports/SCENARIO/
     #[arg(long, value_name = "RUN", conflicts_with = "rounds")]
     pub resume: Option<String>,
+    /// Open the page of the run in a browser once it has ended
+    #[arg(long)]
+    pub open: bool,
+    /// Serve the page of the run on a port of the loopback address while the run goes on
+    #[arg(long, conflicts_with = "against_rev")]
+    pub serve: bool,
+    /// Run the checks, and again whenever the scenario, a configuration or the application changes; no load
+    #[arg(long, conflicts_with_all = ["gate", "rounds", "quick", "resume", "open", "serve", "against_rev", "json", "junit", "github", "comment", "events"])]
+    pub watch: bool,
     /// Compare each stack with itself at this revision or in this folder, and with no snapshot: the same as `lab compare`
     #[arg(long, value_name = "REVISION", conflicts_with = "accept_new")]
     pub against_rev: Option<String>,

@@ -40,7 +40,13 @@ pub(super) fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
     let record = &finished.record;
     let metrics = calibrate(&scenario, &record.estimates);
     if metrics.is_empty() {
-        let outputs = Outputs { terminal: args.output, files: &OutcomeArgs::default(), step: None };
+        let outputs = Outputs {
+            terminal: args.output,
+            files: &OutcomeArgs::default(),
+            step: None,
+            opens_page: false,
+            is_served: false,
+        };
         let exit = execution::conclude(*finished, &scenario, outputs, GateArgs::default())?;
         return Ok(exit.max(Exit::CouldNotRun));
     }

@@ -1,4 +1,5 @@
-//! The file of `--events`: a line for each event, written at once, so that another program can follow the run.
+//! The events of a run as lines of JSON, each written at once: into the file of `--events`, so that another program can follow
+//! the run, and to the live page.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -7,13 +8,15 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use jiff::Timestamp;
 
+use super::live::LiveServer;
 use crate::event::line::{Event, EventLine};
 use crate::event::{RunEvent, RunObserver};
 use crate::record::rfc3339;
 
-/// The file of events, if `--events` names one.
+/// The file of events, if `--events` names one, and the live page, if there is one.
 pub(super) struct EventLog {
     output: Option<Output>,
+    live: Option<LiveServer>,
 }
 
 struct Output {
@@ -31,27 +34,46 @@ pub(super) struct LoggedObserver<'a> {
 
 impl EventLog {
     pub(super) fn none() -> EventLog {
-        EventLog { output: None }
+        EventLog { output: None, live: None }
     }
 
     /// Creates the file, if one is wanted. A pipe is waited for until it has a reader.
     pub(super) fn create(path: Option<&Path>) -> anyhow::Result<EventLog> {
         let Some(path) = path else { return Ok(EventLog::none()) };
         let file = File::create(path).with_context(|| format!("write {}", path.display()))?;
-        Ok(EventLog { output: Some(Output { path: path.to_owned(), file, error: None }) })
+        Ok(EventLog { output: Some(Output { path: path.to_owned(), file, error: None }), live: None })
+    }
+
+    /// Sends the events to a live page as well.
+    pub(super) fn with_live(self, live: Option<LiveServer>) -> EventLog {
+        EventLog { live, ..self }
+    }
+
+    /// The live page shows this report from now on.
+    pub(super) fn show_report(&mut self, report: &Path) -> io::Result<()> {
+        self.live.as_mut().map_or(Ok(()), |live| live.set_report(report))
     }
 
     pub(super) fn write(&mut self, event: Event<'_>) {
-        let Some(output) = self.output.as_mut().filter(|output| output.error.is_none()) else { return };
+        let output = self.output.as_mut().filter(|output| output.error.is_none());
+        if output.is_none() && self.live.is_none() {
+            return;
+        }
         let line = EventLine { time: rfc3339(Timestamp::now()), event };
         let line = serde_json::to_string(&line).map_err(io::Error::other);
-        // In one call: a reader must not see half a line for longer than that takes.
-        let written = line.and_then(|line| output.file.write_all((line + "\n").as_bytes()));
-        output.error = written.err();
+        if let (Some(live), Ok(line)) = (&mut self.live, &line) {
+            live.send(line.clone());
+        }
+        if let Some(output) = output {
+            // In one call: a reader must not see half a line for longer than that takes.
+            let written = line.and_then(|line| output.file.write_all((line + "\n").as_bytes()));
+            output.error = written.err();
+        }
     }
 
     /// Fails with the first error of writing.
     pub(super) fn finish(self) -> anyhow::Result<()> {
+        self.live.map_or(Ok(()), LiveServer::finish).context("serve the live page")?;
         match self.output {
             Some(Output { path, error: Some(error), .. }) => {
                 Err(error).with_context(|| format!("write {}", path.display()))

@@ -7,6 +7,8 @@ use anyhow::Context as _;
 
 use super::event_log::{EventLog, LoggedObserver};
 use super::github::GitHubStep;
+use super::live::LiveServer;
+use super::page;
 use super::progress::Progress;
 use super::session_history;
 use super::source_lines::source_lines;
@@ -23,6 +25,7 @@ use crate::report::render::junit;
 use crate::report::render::markdown::summary;
 use crate::report::render::terminal::{self, text_diff};
 use crate::report::view::annotations::annotations;
+use crate::report::view::next_command::next_command;
 use crate::report::view::outcome;
 use crate::report::view::test_suites::RunContext;
 use crate::scenario::model::Scenario;
@@ -43,6 +46,10 @@ pub(super) struct Outputs<'a> {
     pub(super) files: &'a OutcomeArgs,
     /// The step of GitHub Actions to annotate and to summarise.
     pub(super) step: Option<&'a GitHubStep>,
+    /// Whether to show the page of the run in a browser.
+    pub(super) opens_page: bool,
+    /// Whether to serve the page while the run goes on.
+    pub(super) is_served: bool,
 }
 
 /// A scenario to run, and how.
@@ -84,7 +91,8 @@ pub(super) fn perform(request: Request<'_>) -> anyhow::Result<Exit> {
         let text = "the disk was full, or lines of rounds.jsonl are cut off; rounds that are made again";
         writeln!(anstream::stderr(), "lab: {text}: {remade}")?;
     }
-    let mut events = EventLog::create(outputs.files.events.as_deref())?;
+    let live = live_server(&scenario, outputs)?;
+    let mut events = EventLog::create(outputs.files.events.as_deref())?.with_live(live);
     // Before the run, because a commit during the run is not what was measured.
     let revision = session_history::revision(&scenario.root);
     let ended = execute(&mut scenario, outputs.terminal, mode, &tools, checkpoint, &mut events);
@@ -95,6 +103,8 @@ pub(super) fn perform(request: Request<'_>) -> anyhow::Result<Exit> {
             let kept = session_history::keep(&finished, &scenario, revision);
             let exit = conclude(*finished, &scenario, outputs, gate).and_then(|exit| kept.map(|()| exit));
             let code = *exit.as_ref().unwrap_or(&Exit::CouldNotRun) as u8;
+            // Without a page, the live one stays as it is.
+            let _ = events.show_report(&page::file_of(&file));
             events.write(Event::RunEnded { exit: code, outcome: sentence, record: file.display().to_string() });
             exit
         }
@@ -119,6 +129,17 @@ pub(super) fn perform(request: Request<'_>) -> anyhow::Result<Exit> {
     let exit = exit?;
     events.finish()?;
     Ok(exit)
+}
+
+/// The server of the live page, if one is wanted. Says where it is.
+fn live_server(scenario: &Scenario, outputs: Outputs<'_>) -> anyhow::Result<Option<LiveServer>> {
+    if !outputs.is_served {
+        return Ok(None);
+    }
+    let title = scenario.title.as_deref().unwrap_or(&scenario.name);
+    let live = LiveServer::bind(title).context("serve the live page")?;
+    writeln!(anstream::stderr(), "the run is shown at {}", live.url())?;
+    Ok(Some(live))
 }
 
 /// Runs a session and shows its progress.
@@ -154,12 +175,19 @@ pub(super) fn conclude(
     if gate.is_gated {
         print_missing(&finished.record)?;
     }
-    match print_report(&finished, outputs.terminal, exit) {
+    // A page that cannot be written, on a full disk, must not cost the report.
+    let page = page::write(&finished);
+    match print_report(&finished, outputs.terminal, exit, page.as_deref().ok()) {
         // The reader closed the pipe. The outcome of the run stays the same.
         Err(error) if super::is_closed_pipe(&error) => {}
         printed => printed?,
     }
     let is_written = print_write_errors(&finished)?;
+    match &page {
+        Err(error) => writeln!(anstream::stderr(), "lab: {error:#}")?,
+        Ok(file) if outputs.opens_page => page::show(file)?,
+        Ok(_) => {}
+    }
     // After the report: a full disk must not cost it.
     write_outcome(&finished.record, scenario, outputs, RunContext { is_gated: gate.is_gated })?;
     let exit = if is_written { exit } else { Exit::CouldNotRun };
@@ -243,7 +271,7 @@ fn print_missing(record: &Record) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn print_report(finished: &FinishedRun, output: OutputArgs, exit: Exit) -> anyhow::Result<()> {
+fn print_report(finished: &FinishedRun, output: OutputArgs, exit: Exit, page: Option<&Path>) -> anyhow::Result<()> {
     let FinishedRun { record, facts_difference, file, .. } = finished;
     let mut out = anstream::stdout().lock();
     if output.json {
@@ -267,9 +295,17 @@ fn print_report(finished: &FinishedRun, output: OutputArgs, exit: Exit) -> anyho
             "\n  `lab snapshot accept {name}` makes this run's facts{ratios} the snapshot; `reject` discards them"
         )?;
     }
+    let context = RunContext::from_command(record);
+    write!(out, "\n{}", terminal::summary::render(record, context, terminal_width()))?;
     writeln!(out, "\ncommand  {}", record.provenance.command.join(" "))?;
     let not_written = if file.is_file() { "" } else { " could not be written" };
     writeln!(out, "record   {}{not_written}", display_path(file))?;
+    if let Some(page) = page {
+        writeln!(out, "page     {}", display_path(page))?;
+    }
+    if let Some(command) = next_command(record) {
+        writeln!(out, "next     {command}")?;
+    }
     Ok(())
 }
 

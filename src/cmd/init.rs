@@ -145,8 +145,8 @@ fn report_next(
         writeln!(anstream::stderr(), "lab init: {:#}", anyhow::Error::new(error))?;
         return Ok(Exit::BadScenario);
     }
-    if let Some((command, true)) = &app.setup {
-        writeln!(out, "before each start: {command}")?;
+    if let Some(setup) = app.setup.as_ref().filter(|setup| !setup.changes_data) {
+        writeln!(out, "before each start: {}", setup.command)?;
     }
     let has_nginx = Catalog::builtin().choose(Role::Proxy, "nginx").is_ok();
     if deployment.nginx.is_some() && has_nginx && !crate::provision::is_on_path("nginx") {

@@ -15,6 +15,7 @@ mod earlier_lab;
 mod event_log;
 mod execution;
 mod explain;
+mod first_command;
 mod github;
 mod guard;
 mod history;
@@ -22,8 +23,10 @@ mod init;
 mod keep;
 mod lint;
 mod list;
+mod live;
 mod missing_environments;
 mod outside;
+mod page;
 mod pending_snapshots;
 mod progress;
 mod proxy;
@@ -43,6 +46,9 @@ mod source_lines;
 mod terminal_width;
 mod tool_paths;
 mod up;
+mod watch;
+
+pub use first_command::print_first_command;
 
 use std::process::ExitCode;
 

@@ -24,7 +24,8 @@ pub(super) fn print_faults(scenario: &Scenario) -> anyhow::Result<bool> {
     for stack in &scenario.stacks {
         let Some(proxy) = rewritten_configuration(stack) else { continue };
         // A configuration that cannot be read was reported before.
-        let Ok(loaded) = lab_nginx_conf::load(proxy) else { continue };
+        let home = proxy.parent().unwrap_or(Path::new(""));
+        let Ok(loaded) = lab_nginx_conf::load_nearby(proxy, home, &mut lab_nginx_conf::read_source) else { continue };
         let mut findings = lint::nginx::expired_certificates(&loaded.tree, SystemTime::now());
         let requests: Vec<_> = scenario.checks_for(stack).map(|check| &check.request).collect();
         // A redirect may lead to any name.

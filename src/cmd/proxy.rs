@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use crate::cli::ProxyArgs;
 use crate::exit::Exit;
+use lab_net::pid_file::PidFile;
 use lab_proxy::config::nginx_version::NginxVersion;
 use lab_proxy::logging::LogFiles;
 use lab_proxy::runtime::control::{self, ControlSignal};
@@ -44,17 +45,24 @@ pub(super) fn run(args: &ProxyArgs) -> anyhow::Result<Exit> {
     }
     if is_test {
         // as in nginx, the files of TLS belong to the configuration
-        if let Err(error) = TlsContexts::load(&config) {
-            return failed(&error);
-        }
+        let contexts = match TlsContexts::load(&config) {
+            Ok(contexts) => contexts,
+            Err(error) => return failed(&error),
+        };
         if !args.quiet {
+            for warning in contexts.warnings() {
+                eprintln!("lab proxy: [warn] {warning}");
+            }
             eprintln!("lab proxy: the configuration file {} syntax is ok", file.display());
         }
-        // as in nginx, the test creates the temporary folders and opens the logs
+        // as in nginx, the test creates the temporary folders, and opens the logs and the pid file
         if let Err(error) = temp_folders::create(&config) {
             return failed(&error);
         }
         if let Err(error) = LogFiles::open(&config) {
+            return failed(&error);
+        }
+        if let Some(Err(error)) = config.process.pid.as_deref().map(PidFile::check) {
             return failed(&error);
         }
         if !args.quiet {

@@ -1,4 +1,5 @@
-//! `lab report`: renders a record as text, markdown, a chart or an abridged record, or compares two of one scenario.
+//! `lab report`: renders a record as text, markdown, a page, a chart or an abridged record, several side by side as a page, or
+//! compares two of one scenario.
 
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
@@ -14,7 +15,7 @@ use crate::cli::{ReportArgs, ReportFormat};
 use crate::document;
 use crate::exit::Exit;
 use crate::record::Record;
-use crate::report::render::{chart, junit, markdown, terminal};
+use crate::report::render::{chart, junit, markdown, page, terminal};
 use crate::report::view::repeatability::Repeatability;
 use crate::report::view::test_suites::RunContext;
 use crate::whole_file;
@@ -24,8 +25,15 @@ const NAMES: [&str; 2] = ["record.json", "record.json.gz"];
 
 /// Prints or writes the requested form of the record.
 pub(super) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
+    let format = args.format.unwrap_or_else(|| format_of(args.output.as_deref()));
+    if args.against.is_some() && args.records.len() > 1 {
+        return refuse("--against compares one record with another", Exit::Usage);
+    }
+    if args.records.len() > 1 && format != ReportFormat::Html {
+        return refuse("several records make a page: `--format html`, or `--output page.html`", Exit::Usage);
+    }
     let mut records = Vec::new();
-    for path in std::iter::once(&args.record).chain(&args.against) {
+    for path in args.records.iter().chain(&args.against) {
         match read(path) {
             Ok(record) => records.push(record),
             Err(error) => return refuse(&format!("{}: {error:#}", path.display()), Exit::BadScenario),
@@ -37,17 +45,20 @@ pub(super) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
         }
     }
     let (text, exit) = match records.as_mut_slice() {
+        records if format == ReportFormat::Html && args.against.is_none() => (page::render(records)?, Exit::Ok),
         [second, first] => {
             let [one, two] = [&first.provenance.scenario, &second.provenance.scenario];
             if one != two {
                 return refuse(&format!("a record of {two} cannot be compared with one of {one}"), Exit::BadScenario);
             }
             let repeatability = Repeatability::compare(first, second, args.tolerance);
-            let text = match args.format {
+            let text = match format {
                 ReportFormat::Text => terminal::repeatability::render(&repeatability, terminal_width()),
                 ReportFormat::Markdown => markdown::repeatability::render(&repeatability),
-                ReportFormat::Svg | ReportFormat::Junit | ReportFormat::Record => {
-                    return refuse("two records are compared as `text` or as `markdown`", Exit::Usage);
+                ReportFormat::Html | ReportFormat::Svg | ReportFormat::Junit | ReportFormat::Record => {
+                    let hint = "`lab report FIRST SECOND --format html` shows them side by side";
+                    let message = format!("two records are compared as `text` or as `markdown`; {hint}");
+                    return refuse(&message, Exit::Usage);
                 }
             };
             let exit = match repeatability.agrees() {
@@ -58,14 +69,22 @@ pub(super) fn run(args: &ReportArgs) -> anyhow::Result<Exit> {
             };
             (text, exit)
         }
-        [record] => (rendered(record, args.format)?, Exit::Ok),
+        [record] => (rendered(record, format)?, Exit::Ok),
         _ => (String::new(), Exit::Ok),
     };
     match &args.output {
-        Some(file) => write(file, &text)?,
+        Some(file) => write(file, &text, format)?,
+        // A page keeps every byte, because it contains the digests of its scripts.
+        None if format == ReportFormat::Html => std::io::stdout().lock().write_all(text.as_bytes())?,
         None => write!(anstream::stdout().lock(), "{text}")?,
     }
     Ok(exit)
+}
+
+/// The format of an output without `--format`.
+fn format_of(output: Option<&Path>) -> ReportFormat {
+    let extension = output.and_then(Path::extension).and_then(|extension| extension.to_str());
+    if matches!(extension, Some("html" | "htm")) { ReportFormat::Html } else { ReportFormat::Text }
 }
 
 fn refuse(message: &str, exit: Exit) -> anyhow::Result<Exit> {
@@ -77,6 +96,7 @@ fn rendered(record: &mut Record, format: ReportFormat) -> anyhow::Result<String>
     Ok(match format {
         ReportFormat::Text => terminal::render(record, terminal_width()),
         ReportFormat::Markdown => markdown::render(record),
+        ReportFormat::Html => page::render(std::slice::from_ref(record))?,
         ReportFormat::Svg => chart::render(record),
         ReportFormat::Junit => junit::render(record, RunContext::from_command(record))?,
         ReportFormat::Record => {
@@ -134,8 +154,11 @@ fn narrow(record: &mut Record, args: &ReportArgs) -> Result<(), String> {
 }
 
 /// Writes a file without colours, compressed if its name ends in `.gz`.
-fn write(file: &Path, text: &str) -> anyhow::Result<()> {
-    let plain = anstream::adapter::strip_str(text).to_string();
+fn write(file: &Path, text: &str, format: ReportFormat) -> anyhow::Result<()> {
+    let plain = match format {
+        ReportFormat::Html => text.to_owned(),
+        _ => anstream::adapter::strip_str(text).to_string(),
+    };
     let bytes = match file.extension().is_some_and(|extension| extension == "gz") {
         false => plain.into_bytes(),
         true => {

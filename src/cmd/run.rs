@@ -4,12 +4,16 @@ use super::compare;
 use super::execution::{GateArgs, Outputs, Request, github_step, perform};
 use super::select;
 use super::tool_paths::tool_paths;
+use super::watch;
 use crate::cli::{CompareArgs, RunArgs, ScenarioArgs};
 use crate::engine::session::RunMode;
 use crate::exit::Exit;
 
 /// Runs the scenario and prints its report.
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
+    if args.watch {
+        return watch::run(args);
+    }
     if let Some(revision) = &args.against_rev {
         return compare::run(&compare_args(args, revision));
     }
@@ -35,7 +39,13 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     let ScenarioArgs { scenario: file, stacks } = &args.scenario;
     let command = Some(format!("lab run {}{}{short}", file.display(), stacks.options()));
     let gate = GateArgs { is_gated: args.gate, is_strict: args.strict };
-    let outputs = Outputs { terminal: args.output, files: &args.outcome, step: step.as_ref() };
+    let outputs = Outputs {
+        terminal: args.output,
+        files: &args.outcome,
+        step: step.as_ref(),
+        opens_page: args.open,
+        is_served: args.serve,
+    };
     perform(Request { scenario, mode, tools, outputs, gate, resume, command })
 }
 
@@ -56,5 +66,6 @@ fn compare_args(args: &RunArgs, revision: &str) -> CompareArgs {
         rounds: args.rounds,
         quick: args.quick,
         resume: args.resume.clone(),
+        open: args.open,
     }
 }

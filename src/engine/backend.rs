@@ -41,6 +41,11 @@ pub trait Backend {
         request: &CheckRequest,
     ) -> impl Future<Output = Result<ProbeResult, ProbeError>>;
 
+    /// The warnings that the app server logged while it started.
+    fn warnings(&self, _running: &Self::Running) -> Vec<String> {
+        Vec::new()
+    }
+
     /// How far the logs of a stack's components are written.
     fn log_positions(&self, _running: &Self::Running) -> LogPositions {
         LogPositions::default()

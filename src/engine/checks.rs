@@ -9,13 +9,14 @@ use crate::check::conditional;
 use crate::check::diff::{Difference, differences};
 use crate::check::evaluate::{CheckFinding, evaluate};
 use crate::check::normalize::normalize;
-use crate::check::observed::Observed;
+use crate::check::observed::{Observed, UpstreamObservation};
 use crate::check::probe::ProbeError;
 use crate::check::session::Session;
 use crate::check::{varying, volatile};
 use crate::event::{RunEvent, RunObserver};
 use crate::record::{
-    CheckOutcome, CheckRecord, DifferenceRecord, PublishedFigure, StackDifferences, StackRecord, VaryingField,
+    CheckOutcome, CheckRecord, DifferenceRecord, PublishedFigure, StackDifferences, StackRecord, TopologyRecord,
+    VaryingField,
 };
 use crate::scenario::model::{Check, CheckRequest, Scenario, Stack, Volatile};
 use crate::stack::recording::Recording;
@@ -32,6 +33,7 @@ pub(super) async fn check_stack<B: Backend>(
         name: stack.name.clone(),
         reference: scenario.is_reference(stack),
         components: Vec::new(),
+        topology: Some(TopologyRecord::new(stack)),
         unavailable: backend.missing(stack),
         is_optional: stack.is_optional,
         error: None,
@@ -55,13 +57,20 @@ pub(super) async fn check_stack<B: Backend>(
         }
     };
     record.components = backend.describe(&running).components;
+    // Hooks that are not called, for example. Only the warnings of lab serve have a known form.
+    if stack.server.kind.kind().is_lab() {
+        for warning in backend.warnings(&running) {
+            let message = format!("warning: stack `{}`: {warning}", stack.name);
+            observer.on_event(&RunEvent::Preparing { message: &message });
+        }
+    }
     let mut sequence = Sequence::default();
     for check in scenario.checks_for(stack) {
         let positions = backend.log_positions(&running);
         let session = sequence.session_of(check);
-        let outcome = match session {
+        let (outcome, upstream) = match session {
             Ok(session) => run_check(check, session, &scenario.volatile, &running, backend).await,
-            Err(error) => CheckOutcome::Failed { error },
+            Err(error) => (CheckOutcome::Failed { error }, UpstreamObservation::default()),
         };
         let observed = match &outcome {
             CheckOutcome::Evaluated { findings, .. } => Ok(findings.as_slice()),
@@ -76,7 +85,14 @@ pub(super) async fn check_stack<B: Backend>(
         let event =
             RunEvent::Checked { stack: &stack.name, check: &check.name, request: &request, status, outcome: observed };
         observer.on_event(&event);
-        let mut checked = CheckRecord { name: check.name.clone(), request, outcome, logs: Vec::new() };
+        let mut checked = CheckRecord {
+            name: check.name.clone(),
+            request,
+            outcome,
+            received: upstream.received.and_then(Result::ok),
+            app: upstream.app.and_then(Result::ok),
+            logs: Vec::new(),
+        };
         sequence.add(check, checked.passed());
         if !checked.passed() {
             checked.logs = backend.logged_since(&running, &positions).await;
@@ -127,18 +143,19 @@ impl Sequence {
     }
 }
 
+/// The outcome of a check, and its request behind the proxy.
 async fn run_check<B: Backend>(
     check: &Check,
     session: &mut Session,
     volatile: &Volatile,
     running: &B::Running,
     backend: &mut B,
-) -> CheckOutcome {
+) -> (CheckOutcome, UpstreamObservation) {
     let redaction = backend.describe(running).redaction;
     match exchange(&check.request, session, running, backend).await {
         Ok(Exchange { request, mut observed, upstream, values, transfer }) => {
             observed.conditional = validate(&request, &observed, running, backend).await;
-            let mut findings = evaluate(&check.expect, &observed, &upstream, &values, transfer);
+            let mut findings = evaluate(&check.expect, &observed, &upstream, &values, &transfer);
             if let Err(missing) = session.extract(&check.extract, &observed) {
                 findings.extend(missing.into_iter().map(|name| CheckFinding {
                     field: format!("extract.{name}"),
@@ -148,12 +165,16 @@ async fn run_check<B: Backend>(
                 }));
             }
             let observed = volatile::replace(volatile, redaction.apply(&normalize(&observed)));
-            CheckOutcome::Evaluated { findings, observed }
+            (CheckOutcome::Evaluated { findings, observed }, upstream)
         }
         Err(error @ ProbeError::Timeout { .. }) if check.expect.unanswered => {
-            CheckOutcome::NoResponse { message: redaction.text(&error_chain(&error)) }
+            let message = redaction.text(&error_chain(&error));
+            (CheckOutcome::NoResponse { message }, UpstreamObservation::default())
         }
-        Err(error) => CheckOutcome::Failed { error: redaction.text(&error_chain(&error)) },
+        Err(error) => {
+            let error = redaction.text(&error_chain(&error));
+            (CheckOutcome::Failed { error }, UpstreamObservation::default())
+        }
     }
 }
 

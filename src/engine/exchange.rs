@@ -33,6 +33,7 @@ pub(super) async fn exchange<B: Backend>(
     loop {
         let probed = backend.probe(running, &request).await?;
         transfer.duration += probed.duration;
+        transfer.certificate = probed.certificate;
         session.store_cookies(&request, &probed.observed);
         let next = match most {
             0 => None,

@@ -147,7 +147,8 @@ impl Backend for Fake {
             conditional: Vec::new(),
         };
         let values = Placeholders::new("127.0.0.1", "127.0.0.1", 1);
-        Ok(ProbeResult { observed, values, duration: Duration::ZERO, upstream: UpstreamObservation::default() })
+        let upstream = UpstreamObservation::default();
+        Ok(ProbeResult { observed, values, duration: Duration::ZERO, upstream, certificate: None })
     }
 
     fn missing_driver(&self, load: &Load) -> Option<String> {

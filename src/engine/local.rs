@@ -26,6 +26,7 @@ use crate::stack::ready::last_lines;
 use crate::stack::recording::Recording;
 use crate::stack::relay::Relay;
 use crate::stack::running::{RunningComponent, RunningStack};
+use crate::stack::service::ServiceContainers;
 use lab_load::drivers::external;
 use lab_load::wire::DrivePlan;
 
@@ -50,7 +51,7 @@ pub struct Local {
     pub load_cores: Vec<u16>,
     /// The run's name in a container engine.
     pub run: String,
-    /// Set by [`Local::open`] if the scenario has stacks in containers.
+    /// Set by [`Local::open`] if the scenario has stacks in containers, or services with images.
     pub containers: Option<ContainerLauncher>,
 }
 
@@ -63,7 +64,10 @@ impl Backend for Local {
 
     async fn start(&mut self, stack: &Stack, visit: &str, recording: Recording) -> Result<RunningStack, BackendError> {
         match (stack.backend, &mut self.containers) {
-            (scenario::Backend::Process, _) => Ok(self.launcher.start(stack, visit, recording).await?),
+            (scenario::Backend::Process, containers) => {
+                let engine = containers.as_ref().map(|containers| containers.network() as &dyn ServiceContainers);
+                Ok(self.launcher.start(stack, visit, recording, engine).await?)
+            }
             (scenario::Backend::Container, Some(containers)) => Ok(containers.start(stack, visit, recording).await?),
             (scenario::Backend::Container, None) => Err(BackendError::NoContainerEngine),
         }
@@ -96,6 +100,10 @@ impl Backend for Local {
         let upstream =
             UpstreamObservation { received: relay.map(Relay::last_request), app: observer.map(AppObserver::last_view) };
         Ok(ProbeResult { upstream, ..probed })
+    }
+
+    fn warnings(&self, running: &RunningStack) -> Vec<String> {
+        logs::warnings(running)
     }
 
     fn log_positions(&self, running: &RunningStack) -> LogPositions {
@@ -162,7 +170,8 @@ impl Local {
     /// # Errors
     /// There is no engine, or it refuses.
     pub async fn open(&mut self, scenario: &Scenario) -> Result<(), RunNetworkError> {
-        if scenario.stacks.iter().any(|stack| is_in_container(stack) && self.missing(stack).is_none()) {
+        let needs_engine = |stack: &Stack| is_in_container(stack) || stack.service_images().next().is_some();
+        if scenario.stacks.iter().any(|stack| needs_engine(stack) && self.missing(stack).is_none()) {
             self.containers = Some(ContainerLauncher::open(self.launcher.clone(), &self.run).await?);
         }
         Ok(())

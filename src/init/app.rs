@@ -1,4 +1,4 @@
-//! Chooses the application among the definitions in a project's modules, and what is known of its pages.
+//! Chooses the application among the definitions in a project's modules.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ pub(super) struct Candidate {
     pub(super) is_asgi: bool,
     /// `file:line`.
     pub(super) place: String,
+    pub(super) file: PathBuf,
 }
 
 /// Names by which an application usually goes, the most usual first.
@@ -37,6 +38,7 @@ pub(super) fn candidates(modules: &BTreeMap<PathBuf, Module>) -> Vec<Candidate> 
                 path,
                 is_asgi: definition.interface == Interface::Asgi,
                 place: format!("{}:{}", file.display(), definition.line),
+                file: file.clone(),
             };
             found.push((definition_rank, file_rank, candidate));
         };
@@ -82,27 +84,6 @@ pub(super) fn file_of<'m>(
     files.iter().find_map(|file| modules.get_key_value(&path.join(file)))
 }
 
-/// A page without parameters that the application has: `/` if it can be.
-pub(super) fn page(modules: &BTreeMap<PathBuf, Module>) -> Option<String> {
-    let is_plain = |path: &&String| path.starts_with('/') && !path.contains(['<', '{', '(', ' ']);
-    // Where routers are put below prefixes, their routes are not known.
-    let has_mounts = modules.values().any(|module| module.mounts);
-    let routes = modules.values().flat_map(|module| &module.routes).filter(|route| !(has_mounts && route.is_mounted));
-    let gets = routes.filter(|route| route.methods.iter().any(|method| method == "GET")).map(|route| &route.path);
-    let mut pages: Vec<String> = gets.filter(is_plain).cloned().collect();
-    let urls = modules.iter().filter(|(file, _)| file.file_name().is_some_and(|name| name == "urls.py"));
-    let views = urls.flat_map(|(_, module)| &module.urls).filter(|url| !url.view.starts_with("include("));
-    pages.extend(views.map(|url| format!("/{}", url.path)).filter(|path| is_plain(&path)));
-    pages.sort_by_key(|path| (path != "/", path.len(), path.clone()));
-    pages.into_iter().next()
-}
-
-/// Where Django's admin is.
-pub(super) fn django_admin(modules: &BTreeMap<PathBuf, Module>) -> Option<String> {
-    let mut urls = modules.values().flat_map(|module| &module.urls);
-    urls.find(|url| url.view.ends_with("admin.site.urls")).map(|url| format!("/{}", url.path))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,19 +110,5 @@ mod tests {
         let names: Vec<_> = found.iter().map(|one| one.name.as_str()).collect();
         assert_eq!(names, ["site.wsgi:application", "app:create_app()", "site.asgi:application"]);
         assert_eq!(found[0].place, "site/wsgi.py:9");
-    }
-
-    #[test]
-    fn home_page_is_preferred() {
-        let routes = r#"{"routes": [{"path": "/items/<int:id>", "methods": ["GET"]}, {"path": "/login", "methods": ["POST"]},
-            {"path": "/about", "methods": ["GET"]}]}"#;
-        assert_eq!(page(&modules(&[("a.py", routes)])).as_deref(), Some("/about"));
-        let mounted = r#"{"routes": [{"path": "/", "methods": ["GET"], "is_mounted": true}]}"#;
-        assert_eq!(page(&modules(&[("a.py", mounted)])).as_deref(), Some("/"));
-        assert_eq!(page(&modules(&[("a.py", mounted), ("b.py", r#"{"mounts": true}"#)])), None);
-        let urls = r#"{"urls": [{"path": "admin/", "view": "admin.site.urls"}, {"path": "", "view": "views.home"}]}"#;
-        let django = modules(&[("site/urls.py", urls)]);
-        assert_eq!(page(&django).as_deref(), Some("/"));
-        assert_eq!(django_admin(&django).as_deref(), Some("/admin/"));
     }
 }

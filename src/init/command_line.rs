@@ -10,11 +10,16 @@ pub(super) struct CommandLine {
     /// `module:callable`.
     pub(super) app: Option<String>,
     pub(super) config: Option<PathBuf>,
-    pub(super) folder: Option<PathBuf>,
+    /// The folder into which the server changes, and from which it imports.
+    pub(super) working_folder: Option<PathBuf>,
+    /// A folder from which it imports as well.
+    pub(super) import_folder: Option<PathBuf>,
     pub(super) workers: Option<u16>,
     pub(super) threads: Option<u16>,
     pub(super) worker_class: Option<String>,
     pub(super) is_factory: bool,
+    /// Whether it restarts when a file changes, as while one develops.
+    pub(super) reloads: bool,
     /// Options that change how requests are served, as written.
     pub(super) arguments: Vec<String>,
     /// The interface that the command line names, or that the server has.
@@ -69,8 +74,7 @@ const KEPT_FLAGS: [&str; 5] =
     ["--no-date-header", "--no-proxy-headers", "--no-server-header", "--preload", "--proxy-headers"];
 
 /// Options without a value that are left out; every other option takes the next word.
-const FLAGS: [&str; 17] = [
-    "--reload",
+const FLAGS: [&str; 16] = [
     "--daemon",
     "-D",
     "--check-config",
@@ -89,21 +93,36 @@ const FLAGS: [&str; 17] = [
     "--no-control-socket",
 ];
 
+/// Shells, which may have a command line as the argument of `-c`.
+const SHELLS: [&str; 4] = ["sh", "bash", "ash", "dash"];
+
+/// Words after which a program is named, and not started: `pip install gunicorn`, `systemctl restart gunicorn`.
+const NAMING_WORDS: [&str; 9] =
+    ["apt-get", "echo", "install", "killall", "pkill", "service", "supervisorctl", "systemctl", "which"];
+
 /// Reads the first server in a command line, which may stand behind `exec`, an environment or other commands.
 pub(super) fn parse(line: &str) -> Option<CommandLine> {
     from_words(&words(line))
 }
 
 pub(super) fn from_words(words: &[String]) -> Option<CommandLine> {
+    if let Some(line) = line_for_shell(words) {
+        return parse(line);
+    }
     let (at, program, kind) = words.iter().enumerate().find_map(|(at, word)| {
-        let program = word.rsplit('/').next().unwrap_or(word);
+        let program = program_name(word);
         let (_, kind) = PROGRAMS.iter().find(|(name, _)| *name == program)?;
         Some((at, program, *kind))
     })?;
+    // The words of this command, without those before a `&&`.
+    let start = words[..at].iter().rposition(|word| is_separator(word)).map_or(0, |separator| separator + 1);
+    if words[start..at].iter().any(|word| NAMING_WORDS.contains(&program_name(word))) {
+        return from_words(&words[at + 1..]);
+    }
     let mut found = CommandLine { kind, is_asgi: kind == "uvicorn", ..CommandLine::default() };
     let mut rest = words[at + 1..].iter().map(String::as_str);
     while let Some(word) = rest.next() {
-        if ["&&", "||", ";", "|", "&"].contains(&word) {
+        if is_separator(word) {
             break;
         }
         let (option, inline) = match word.split_once('=') {
@@ -124,6 +143,10 @@ pub(super) fn from_words(words: &[String]) -> Option<CommandLine> {
                 found.is_factory = true;
                 continue;
             }
+            "--reload" => {
+                found.reloads = true;
+                continue;
+            }
             option if FLAGS.contains(&option) => continue,
             option if KEPT_FLAGS.contains(&option) => {
                 found.arguments.push(option.to_owned());
@@ -135,8 +158,9 @@ pub(super) fn from_words(words: &[String]) -> Option<CommandLine> {
         let option = if option == "-t" { "--timeout" } else { option };
         match option {
             option if KEPT_OPTIONS.contains(&option) => found.arguments.extend([option.to_owned(), value]),
-            "-c" | "--config" | "--ini" => found.config = Some(PathBuf::from(value.trim_start_matches("file:"))),
-            "--chdir" | "--app-dir" | "--pythonpath" | "--python-path" => found.folder = Some(value.into()),
+            "-c" | "--config" | "--ini" => found.config = Some(configuration(&value)),
+            "--chdir" => found.working_folder = Some(value.into()),
+            "--app-dir" | "--pythonpath" | "--python-path" => found.import_folder = Some(value.into()),
             "-w" | "--workers" | "--processes" | "-p" => found.workers = value.parse().ok(),
             "--threads" => found.threads = value.parse().ok(),
             "-k" | "--worker-class" => {
@@ -152,6 +176,29 @@ pub(super) fn from_words(words: &[String]) -> Option<CommandLine> {
         found.app = found.app.map(|app| if app.ends_with(')') { app } else { format!("{app}()") });
     }
     Some(found)
+}
+
+/// The file of a configuration, which gunicorn takes as a path or as a module.
+fn configuration(value: &str) -> PathBuf {
+    match value.strip_prefix("python:") {
+        Some(module) => format!("{}.py", module.replace('.', "/")).into(),
+        None => value.trim_start_matches("file:").into(),
+    }
+}
+
+/// The command line in `sh -c LINE`.
+fn line_for_shell(words: &[String]) -> Option<&str> {
+    let at = words.iter().position(|word| SHELLS.contains(&program_name(word)))?;
+    words.get(at + 1).filter(|option| option.starts_with('-') && option.ends_with('c'))?;
+    words.get(at + 2).map(String::as_str)
+}
+
+fn program_name(word: &str) -> &str {
+    word.rsplit('/').next().unwrap_or(word)
+}
+
+fn is_separator(word: &str) -> bool {
+    ["&&", "||", ";", "|", "&"].contains(&word)
 }
 
 fn is_app(word: &str) -> bool {
@@ -210,7 +257,7 @@ mod tests {
         assert_eq!(found, Some(expected));
         let found =
             parse("python manage.py migrate && gunicorn site.wsgi --chdir backend --threads 4 -k gthread").unwrap();
-        assert_eq!((found.app.as_deref(), found.folder), (Some("site.wsgi"), Some("backend".into())));
+        assert_eq!((found.app.as_deref(), found.working_folder), (Some("site.wsgi"), Some("backend".into())));
         assert_eq!((found.threads, found.worker_class.as_deref()), (Some(4), Some("gthread")));
         let found = parse("waitress-serve --port 80 --call shop:create_app").unwrap();
         assert_eq!((found.kind, found.app.as_deref()), ("waitress", Some("shop:create_app()")));
@@ -222,5 +269,19 @@ mod tests {
         let found = parse("fastapi run app/main.py --port 80 --workers 4").unwrap();
         assert_eq!((found.kind, found.app, found.workers, found.is_asgi), ("uvicorn", None, Some(4), true));
         assert_eq!(parse("celery -A shop worker"), None);
+        let found = from_words(&["sh", "-ec", "./manage.py migrate && gunicorn shop.wsgi"].map(str::to_owned)).unwrap();
+        assert_eq!(found.app.as_deref(), Some("shop.wsgi"));
+        let found = parse("gunicorn -c python:shop.conf shop:app").unwrap();
+        assert_eq!(found.config, Some("shop/conf.py".into()));
+        let found = parse("uvicorn main:app --app-dir src --reload").unwrap();
+        assert_eq!((found.import_folder, found.reloads), (Some("src".into()), true));
+    }
+
+    #[test]
+    fn servers_that_are_only_named_are_not_started() {
+        assert_eq!(parse("pip install gunicorn flask"), None);
+        assert_eq!(parse("sudo systemctl restart gunicorn nginx"), None);
+        let found = parse("pip install gunicorn && gunicorn shop:app").unwrap();
+        assert_eq!(found.app.as_deref(), Some("shop:app"));
     }
 }

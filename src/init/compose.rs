@@ -1,15 +1,20 @@
-//! The app server in a compose file, and the services with images beside it.
+//! The services of a compose file. Pure.
+
+use std::path::PathBuf;
 
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 
-use super::command_line::{self, CommandLine};
-use super::launch_files::Launch;
+use super::command_line;
 
-/// A service that is made from an image.
+/// A service.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct ImageService {
+pub(super) struct ComposeService {
     pub(super) name: String,
-    pub(super) image: String,
+    /// The image that it is made from, or that its build makes.
+    pub(super) image: Option<String>,
+    pub(super) build: Option<Build>,
+    /// The words of its entrypoint, then those of its command.
+    pub(super) command: Vec<String>,
     /// Counted from 1.
     pub(super) line: usize,
     /// The names by which other services reach it.
@@ -18,67 +23,72 @@ pub(super) struct ImageService {
     pub(super) published: Vec<u16>,
     pub(super) variables: Vec<(String, String)>,
     /// Files with further variables, relative to the compose file.
-    pub(super) env_files: Vec<String>,
+    pub(super) env_files: Vec<PathBuf>,
 }
 
-/// The first service whose command starts a server.
+/// How the image of a service is built. Paths are relative to the compose file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Build {
+    pub(super) context: PathBuf,
+    pub(super) dockerfile: PathBuf,
+}
+
+/// The services, in the order of the file.
 ///
 /// # Errors
 /// The text is not YAML; the message has the line.
-pub(super) fn compose(text: &str) -> Result<Option<Launch>, String> {
+pub(super) fn services(text: &str) -> Result<Vec<ComposeService>, String> {
     let documents = Yaml::load_from_str(text).map_err(|error| error.to_string())?;
-    let launch = services(&documents).find_map(|(name, service)| {
-        let variables = service.as_mapping_get("environment").map(variables).unwrap_or_default();
-        Some(Launch { command: server_command(service)?, line: line_of(text, name), variables })
-    });
-    Ok(launch)
-}
-
-/// The services with images that are not the application's own, which its server and its workers have. A text that is not YAML
-/// has none: [`compose`] says why.
-pub(super) fn image_services(text: &str) -> Vec<ImageService> {
-    let documents = Yaml::load_from_str(text).unwrap_or_default();
-    let image = |service: &Yaml<'_>| service.as_mapping_get("image").and_then(text_of);
-    let servers = services(&documents).filter(|(_, service)| server_command(service).is_some());
-    let own_images: Vec<String> = servers.filter_map(|(_, service)| image(service)).collect();
-    let is_other = |service: &Yaml<'_>| {
-        let is_own = image(service).is_some_and(|image| own_images.contains(&image));
-        !is_own && service.as_mapping_get("build").is_none()
-    };
-    let with_image = services(&documents).filter(|(_, service)| is_other(service)).filter_map(|(name, service)| {
-        let value = |key: &str| service.as_mapping_get(key).and_then(text_of);
-        let hosts = [Some(name.to_owned()), value("container_name"), value("hostname")];
-        let files = service.as_mapping_get("env_file");
-        let files = files.map(|files| files.as_sequence().map_or(std::slice::from_ref(files), Vec::as_slice));
-        let ports = service.as_mapping_get("ports").and_then(Yaml::as_sequence);
-        Some(ImageService {
-            name: name.to_owned(),
-            image: image(service)?,
-            line: line_of(text, name),
-            hosts: hosts.into_iter().flatten().collect(),
-            published: ports.into_iter().flatten().filter_map(published).collect(),
-            variables: service.as_mapping_get("environment").map(variables).unwrap_or_default(),
-            env_files: files.into_iter().flatten().filter_map(text_of).collect(),
-        })
-    });
-    with_image.collect()
-}
-
-fn services<'y, 't>(documents: &'y [Yaml<'t>]) -> impl Iterator<Item = (&'y str, &'y Yaml<'t>)> {
     let services = documents.first().and_then(|document| document.as_mapping_get("services"));
     let services = services.and_then(Yaml::as_mapping).into_iter().flatten();
-    services.filter_map(|(name, service)| Some((name.as_str()?, service)))
+    Ok(services.filter_map(|(name, service)| Some(read(text, name.as_str()?, service))).collect())
 }
 
-/// The command of a service that starts a server.
-fn server_command(service: &Yaml<'_>) -> Option<CommandLine> {
-    match service.as_mapping_get("command")? {
-        Yaml::Sequence(words) => {
-            let words: Vec<String> = words.iter().filter_map(text_of).collect();
-            command_line::from_words(&words)
-        }
-        line => line.as_str().and_then(command_line::parse),
+fn read(text: &str, name: &str, service: &Yaml<'_>) -> ComposeService {
+    let value = |key: &str| get(service, key).and_then(text_of);
+    let files = get(service, "env_file").map(one_or_more).unwrap_or_default();
+    // The long form says whether a file is required.
+    let files = files.iter().filter_map(|file| text_of(file).or_else(|| text_of(get(file, "path")?)));
+    let ports = get(service, "ports").and_then(Yaml::as_sequence);
+    let words = ["entrypoint", "command"].into_iter().filter_map(|key| get(service, key)).flat_map(words);
+    ComposeService {
+        name: name.to_owned(),
+        image: value("image"),
+        build: get(service, "build").map(build),
+        command: words.collect(),
+        line: line_of(text, name),
+        hosts: [Some(name.to_owned()), value("container_name"), value("hostname")].into_iter().flatten().collect(),
+        published: ports.into_iter().flatten().filter_map(published).collect(),
+        variables: get(service, "environment").map(variables).unwrap_or_default(),
+        env_files: files.map(PathBuf::from).collect(),
     }
+}
+
+/// The value of a key of a mapping, or of those that it merges (`<<`).
+fn get<'y, 't>(mapping: &'y Yaml<'t>, key: &str) -> Option<&'y Yaml<'t>> {
+    if let Some(own) = mapping.as_mapping_get(key) {
+        return Some(own);
+    }
+    one_or_more(mapping.as_mapping_get("<<")?).iter().find_map(|merged| get(merged, key))
+}
+
+fn one_or_more<'y, 't>(value: &'y Yaml<'t>) -> &'y [Yaml<'t>] {
+    value.as_sequence().map_or(std::slice::from_ref(value), Vec::as_slice)
+}
+
+/// A list of words, or a line as a shell reads it.
+fn words(command: &Yaml<'_>) -> Vec<String> {
+    match command.as_sequence() {
+        Some(words) => words.iter().filter_map(text_of).collect(),
+        None => command.as_str().map(command_line::words).unwrap_or_default(),
+    }
+}
+
+fn build(build: &Yaml<'_>) -> Build {
+    let value = |key: &str| get(build, key).and_then(text_of);
+    let context = PathBuf::from(text_of(build).or_else(|| value("context")).unwrap_or_else(|| ".".to_owned()));
+    let dockerfile = context.join(value("dockerfile").unwrap_or_else(|| "Dockerfile".to_owned()));
+    Build { context, dockerfile }
 }
 
 fn line_of(text: &str, name: &str) -> usize {
@@ -98,11 +108,20 @@ fn published(port: &Yaml<'_>) -> Option<u16> {
 
 /// Variables as a table, or as a list of `NAME=value`. Those that compose takes from its own environment are left out.
 fn variables(environment: &Yaml<'_>) -> Vec<(String, String)> {
-    if let Some(table) = environment.as_mapping() {
-        return table.iter().filter_map(|(name, value)| Some((text_of(name)?, text_of(value)?))).collect();
+    let Some(table) = environment.as_mapping() else {
+        let list = environment.as_sequence().into_iter().flatten().filter_map(text_of);
+        return list
+            .filter_map(|pair| pair.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())))
+            .collect();
+    };
+    let mut found: Vec<(String, String)> =
+        table.iter().filter_map(|(name, value)| Some((text_of(name)?, text_of(value)?))).collect();
+    for merged in environment.as_mapping_get("<<").map(one_or_more).unwrap_or_default() {
+        let inherited = variables(merged).into_iter();
+        let new: Vec<_> = inherited.filter(|(name, _)| found.iter().all(|(own, _)| own != name)).collect();
+        found.extend(new);
     }
-    let list = environment.as_sequence().into_iter().flatten().filter_map(text_of);
-    list.filter_map(|pair| pair.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
+    found
 }
 
 fn text_of(value: &Yaml<'_>) -> Option<String> {
@@ -120,50 +139,62 @@ mod tests {
     use super::*;
 
     const SHOP: &str = "\
+x-environment: &environment
+  DEBUG: 0
+  SECRET_KEY: base
 services:
   db:
     image: postgres:16
     ports: ['127.0.0.1:5433:5432', '9000', {published: 8001, target: 1}]
     env_file: db.env
     environment: {POSTGRES_USER: shop}
-  web:
-    build: .
+  web: &web
+    build: {context: ./backend, dockerfile: Dockerfile.prod}
     command: gunicorn -c gunicorn.conf.py shop:app
+    env_file: [.env, {path: .env.prod, required: false}]
     environment:
+      <<: *environment
       SECRET_KEY: x
-      DEBUG: 0
       TOKEN:
+  worker:
+    <<: *web
+    entrypoint: [celery]
+    command: -A shop worker
 ";
 
-    #[test]
-    fn service_with_a_server_is_found() {
-        let found = compose(SHOP).unwrap().unwrap();
-        assert_eq!((found.line, found.command.app.as_deref()), (7, Some("shop:app")));
-        let expected = [("SECRET_KEY", "x"), ("DEBUG", "0")];
-        assert_eq!(found.variables, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        let words = "services: {web: {command: [uvicorn, 'main:app'], environment: [A=1, B]}}";
-        let found = compose(words).unwrap().unwrap();
-        assert!(found.command.is_asgi);
-        assert_eq!(found.variables, [("A".to_owned(), "1".to_owned())]);
-        assert_eq!(compose("services: {db: {image: postgres}}"), Ok(None));
-        assert!(compose("services: [").is_err());
+    fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
     #[test]
-    fn services_with_images_are_found() {
-        let expected = ImageService {
+    fn services_are_read_with_what_they_merge() {
+        let [db, web, worker]: [ComposeService; 3] = services(SHOP).unwrap().try_into().unwrap();
+        let expected = ComposeService {
             name: "db".to_owned(),
-            image: "postgres:16".to_owned(),
-            line: 2,
+            image: Some("postgres:16".to_owned()),
+            build: None,
+            command: Vec::new(),
+            line: 5,
             hosts: vec!["db".to_owned()],
             published: vec![5433, 8001],
-            variables: vec![("POSTGRES_USER".to_owned(), "shop".to_owned())],
-            env_files: vec!["db.env".to_owned()],
+            variables: owned(&[("POSTGRES_USER", "shop")]),
+            env_files: vec!["db.env".into()],
         };
-        assert_eq!(image_services(SHOP), [expected]);
-        assert_eq!(image_services("services: ["), []);
-        let own = "services: {web: {image: shop, command: gunicorn a:b}, worker: {image: shop, command: celery}, \
-                   built: {image: tool, build: .}}";
-        assert_eq!(image_services(own), []);
+        assert_eq!(db, expected);
+        assert_eq!(web.command, ["gunicorn", "-c", "gunicorn.conf.py", "shop:app"]);
+        assert_eq!(web.variables, owned(&[("SECRET_KEY", "x"), ("DEBUG", "0")]));
+        assert_eq!(web.env_files, [PathBuf::from(".env"), PathBuf::from(".env.prod")]);
+        assert_eq!(worker.command, ["celery", "-A", "shop", "worker"]);
+        let dockerfile = "./backend/Dockerfile.prod".into();
+        assert_eq!(worker.build, Some(Build { context: "./backend".into(), dockerfile }));
+        assert!(services("services: [").is_err());
+    }
+
+    #[test]
+    fn list_of_variables_is_read() {
+        let words = "services: {web: {command: [uvicorn, 'main:app'], environment: [A=1, B], build: .}}";
+        let [web]: [ComposeService; 1] = services(words).unwrap().try_into().unwrap();
+        assert_eq!(web.variables, owned(&[("A", "1")]));
+        assert_eq!(web.build.unwrap().dockerfile, PathBuf::from("./Dockerfile"));
     }
 }

@@ -17,9 +17,12 @@ pub struct Deployment {
     pub packages: Packages,
     /// What the application needs beside its server.
     pub services: Vec<Service>,
-    pub env_file: Option<PathBuf>,
-    /// A page that the application has, as a path.
-    pub page: Option<String>,
+    /// Files of variables; the later ones override.
+    pub env_files: Vec<PathBuf>,
+    /// Pages that the application has, as paths, the best for a check first.
+    pub pages: Vec<String>,
+    /// A name that the application accepts as its host, if it refuses others.
+    pub host: Option<String>,
     /// Pages that set a cookie, each with the cookie's name.
     pub cookies: Vec<(String, String)>,
     /// What was found, and where: one line each.
@@ -46,11 +49,20 @@ pub struct App {
     pub name: String,
     /// The folder of its module.
     pub path: PathBuf,
+    /// The folder where its server starts.
+    pub cwd: PathBuf,
     pub is_asgi: bool,
     pub variables: Vec<(String, String)>,
-    /// The command that prepares it, and whether to run it without asking: it may change the person's own data.
-    pub setup: Option<(String, bool)>,
+    pub setup: Option<Setup>,
     pub is_django: bool,
+}
+
+/// The command that prepares an application, such as migrations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setup {
+    pub command: String,
+    /// Whether it may change a database that is not one of a run.
+    pub changes_data: bool,
 }
 
 /// Where the application's packages are from.
@@ -59,7 +71,7 @@ pub enum Packages {
     #[default]
     NotFound,
     Venv(PathBuf),
-    /// `requirements.txt`, `uv.lock` or `poetry.lock`.
+    /// `requirements.txt`, a lock file, or `pyproject.toml`.
     File(PathBuf),
 }
 

@@ -41,6 +41,48 @@ def keyword(call, name):
     return next((literal(word.value) for word in call.keywords if word.arg == name), None)
 
 
+def text_keyword(call, name, default):
+    """The text of a keyword argument, None if only a run can tell."""
+    value = next((literal(word.value) for word in call.keywords if word.arg == name), default)
+    return value if isinstance(value, str) else None
+
+
+def dotted(node):
+    """The text of a dotted name, or None."""
+    if isinstance(node, ast.Attribute):
+        inner = dotted(node.value)
+        return inner and f"{inner}.{node.attr}"
+    return getattr(node, "id", None)
+
+
+class Names:
+    """What the names of a file stand for, as dotted names of the project."""
+
+    def __init__(self, tree, path):
+        parts = path[: -len(".py")].split("/")
+        package = parts[:-1]
+        self.module = package if parts[-1] == "__init__" else parts
+        self.imported = {}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom):
+                base = package[: len(package) - node.level + 1] if node.level else []
+                base = base + (node.module.split(".") if node.module else [])
+                for alias in node.names:
+                    self.imported[alias.asname or alias.name] = ".".join(base + [alias.name])
+            elif isinstance(node, ast.Import):
+                for alias in node.names:
+                    if alias.asname:
+                        self.imported[alias.asname] = alias.name
+
+    def resolve(self, node):
+        name = dotted(node)
+        if name is None:
+            return None
+        first, *rest = name.split(".")
+        known = self.imported.get(first)
+        return ".".join(([known] if known else self.module + [first]) + rest)
+
+
 def required(function):
     """How many arguments a call must give."""
     arguments = function.args
@@ -57,9 +99,16 @@ def functions(body):
             yield from functions(node.body + node.orelse)
 
 
-def inspect(tree):
-    found = {"apps": [], "factories": [], "routes": [], "settings": {}, "urls": [], "mounts": False}
-    prefixes = {}
+def docs_page(call):
+    """The page of FastAPI's own documentation, or None."""
+    off = [word.arg for word in call.keywords if isinstance(word.value, ast.Constant) and word.value.value is None]
+    return None if "openapi_url" in off else text_keyword(call, "docs_url", "/docs")
+
+
+def inspect(tree, path):
+    found = {"apps": [], "factories": [], "routes": [], "routers": [], "mounts": [], "settings": {}, "urls": []}
+    found.update({"defaults": {}, "docs": None, "runs_django": False})
+    names = Names(tree, path)
     made_by = {}
     for function in functions(tree.body):
         kinds = [interface(node) for node in ast.walk(function)]
@@ -80,7 +129,8 @@ def inspect(tree):
                 called = name_of(node.value.func)
                 kind = made_by.get(called) or ("wsgi" if called in ("create_app", "make_app") else None)
                 if called in ("Blueprint", "APIRouter"):
-                    prefixes[target.id] = keyword(node.value, "url_prefix") or keyword(node.value, "prefix") or ""
+                    prefix = text_keyword(node.value, "url_prefix" if called == "Blueprint" else "prefix", "")
+                    found["routers"].append({"name": names.resolve(target), "prefix": prefix})
             if kind:
                 found["apps"].append({"name": target.id, "line": node.lineno, "interface": kind})
             value = literal(node.value)
@@ -93,24 +143,37 @@ def inspect(tree):
             for decorator in node.decorator_list:
                 if not isinstance(decorator, ast.Call) or not isinstance(decorator.func, ast.Attribute):
                     continue
-                path = literal(decorator.args[0]) if decorator.args else keyword(decorator, "rule")
+                rule = literal(decorator.args[0]) if decorator.args else keyword(decorator, "rule")
                 attribute = decorator.func.attr
-                if not isinstance(path, str) or attribute not in METHODS | {"route"}:
+                owner = names.resolve(decorator.func.value)
+                if not isinstance(rule, str) or owner is None or attribute not in METHODS | {"route"}:
                     continue
                 methods = keyword(decorator, "methods") or (["GET"] if attribute == "route" else [attribute.upper()])
-                owner = name_of(decorator.func.value)
-                path = prefixes.get(owner, "") + path
-                route = {"path": path, "methods": list(methods), "line": node.lineno, "is_mounted": owner in prefixes}
-                found["routes"].append(route)
-        elif isinstance(node, ast.Call) and name_of(node.func) in ("include_router", "register_blueprint"):
-            # The prefix of another module's routes.
-            if keyword(node, "prefix") or keyword(node, "url_prefix"):
-                found["mounts"] = True
-        elif isinstance(node, ast.Call) and name_of(node.func) in ("path", "re_path") and node.args:
-            path = literal(node.args[0])
-            if isinstance(path, str):
+                found["routes"].append({"path": rule, "methods": list(methods), "owner": owner})
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+            found["runs_django"] |= any(module.split(".")[0] == "django" for module in modules)
+        elif isinstance(node, ast.Call) and name_of(node.func) == "FastAPI":
+            found["docs"] = docs_page(node)
+        elif isinstance(node, ast.Call) and name_of(node.func) == "setdefault" and len(node.args) == 2:
+            name, value = map(literal, node.args)
+            if isinstance(name, str) and isinstance(value, str):
+                found["defaults"][name] = value
+        elif isinstance(node, ast.Call) and name_of(node.func) in ("include_router", "register_blueprint") and node.args:
+            target, owner = names.resolve(node.args[0]), names.resolve(getattr(node.func, "value", None))
+            # A blueprint's prefix is replaced, and a router's is appended.
+            is_blueprint = name_of(node.func) == "register_blueprint"
+            prefix = text_keyword(node, "url_prefix" if is_blueprint else "prefix", "")
+            if target and owner:
+                mount = {"target": target, "owner": owner, "prefix": prefix, "replaces": is_blueprint}
+                found["mounts"].append(mount)
+        elif isinstance(node, ast.Call) and name_of(node.func) in ("path", "re_path", "url") and node.args:
+            route = literal(node.args[0])
+            if isinstance(route, str):
                 view = ast.unparse(node.args[1]) if len(node.args) > 1 else ""
-                found["urls"].append({"path": path, "view": view, "line": node.lineno})
+                if name_of(node.func) != "path":
+                    route = route.lstrip("^").rstrip("$")
+                found["urls"].append({"path": route, "view": view})
     return found
 
 
@@ -118,7 +181,7 @@ modules = {}
 for path in sys.argv[1:]:
     try:
         with open(path, "rb") as file:
-            modules[path] = inspect(ast.parse(file.read(), path))
+            modules[path] = inspect(ast.parse(file.read(), path), path)
     except (OSError, SyntaxError, ValueError, RecursionError) as error:
         modules[path] = {"error": f"{getattr(error, 'lineno', None) or 1}: {getattr(error, 'msg', error)}"}
 json.dump(modules, sys.stdout)

@@ -9,12 +9,13 @@ mod compose;
 mod deployment;
 mod launch_files;
 mod nginx;
+mod pages;
 mod python;
 mod scenario_text;
 mod service;
 mod survey;
 mod variables;
 
-pub use deployment::{App, Deployment, Packages, ServerCommand, Service};
+pub use deployment::{App, Deployment, Packages, ServerCommand, Service, Setup};
 pub use scenario_text::{Twin, scenario_text, site_wrapper};
 pub use survey::{SurveyError, survey};

@@ -11,6 +11,8 @@ pub struct Nginx {
     pub file: PathBuf,
     /// Whether it has an `http` block, as opposed to a file that such a block includes.
     pub is_whole: bool,
+    /// The files that it includes, of those in the folder of the deployment.
+    pub parts: Vec<PathBuf>,
     pub servers: Vec<Server>,
     /// Where requests or connections of one client are limited.
     pub limits: Vec<Limit>,
@@ -18,6 +20,12 @@ pub struct Nginx {
 }
 
 impl Nginx {
+    /// Whether it passes requests to an application.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        self.servers.iter().any(|server| server.passes)
+    }
+
     /// The first line that limits requests for a path, or may do so.
     #[must_use]
     pub fn limit_of(&self, path: &str) -> Option<usize> {
@@ -44,14 +52,41 @@ pub struct Server {
     pub is_plain: bool,
     /// Whether it passes requests to an application.
     pub passes: bool,
-    /// Whether that includes requests for `/`.
-    pub passes_root: bool,
+    /// The prefixes of the locations that do.
+    pub passed: Vec<PassedPrefix>,
     pub redirect: Option<Redirect>,
     /// Whether it asks for a password.
     pub is_protected: bool,
     /// The fields that it adds to responses for `/`.
     pub headers: Vec<Header>,
     pub files: Vec<Files>,
+}
+
+impl Server {
+    /// The path by which clients reach a page of the application; `None` if it is not known to be passed on.
+    #[must_use]
+    pub fn client_path(&self, page: &str) -> Option<String> {
+        // nginx takes the location with the longest prefix, which may be one of files.
+        let is_shadowed = |path: &str, prefix: &str| {
+            self.files.iter().any(|files| path.starts_with(&files.prefix) && files.prefix.len() > prefix.len())
+        };
+        let reached = self.passed.iter().filter_map(|PassedPrefix { prefix, replacement }| {
+            let path = match replacement {
+                Some(replacement) => format!("{prefix}{}", page.strip_prefix(replacement.as_str())?),
+                None => page.to_owned(),
+            };
+            (path.starts_with(prefix) && !is_shadowed(&path, prefix)).then_some(path)
+        });
+        reached.min_by_key(String::len)
+    }
+}
+
+/// The prefix of a location that passes requests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassedPrefix {
+    pub prefix: String,
+    /// The text that takes its place in the application's paths.
+    pub replacement: Option<String>,
 }
 
 /// A redirect of every request.
@@ -86,13 +121,19 @@ pub struct Files {
     pub sample: Option<String>,
 }
 
-/// Reads a configuration with what it includes. `shown` is its path relative to the deployment's folder.
+/// Reads a configuration with what it includes. `file` is relative to the deployment's folder.
 ///
 /// # Errors
 /// A file cannot be read, or is malformed.
-pub(super) fn read(path: &Path, shown: PathBuf) -> Result<Nginx, ConfError> {
-    let loaded = lab_nginx_conf::load(path)?;
-    Ok(from_tree(&loaded.tree, shown))
+pub(super) fn read(folder: &Path, file: PathBuf, text: &str) -> Result<Nginx, ConfError> {
+    let path = folder.join(&file);
+    let is_whole = lab_nginx_conf::parse(text, &path)?.iter().any(|directive| directive.name == "http");
+    // The file of a site is included by one in the deployment's folder.
+    let home = path.parent().filter(|_| is_whole).unwrap_or(folder);
+    let loaded = lab_nginx_conf::load_nearby(&path, home, &mut lab_nginx_conf::read_source)?;
+    let included = loaded.sources.iter().skip(1);
+    let parts = included.filter_map(|source| source.file.strip_prefix(folder).ok().map(Path::to_owned)).collect();
+    Ok(Nginx { parts, ..from_tree(&loaded.tree, file) })
 }
 
 fn from_tree(tree: &[Directive], file: PathBuf) -> Nginx {
@@ -103,6 +144,7 @@ fn from_tree(tree: &[Directive], file: PathBuf) -> Nginx {
     Nginx {
         file,
         is_whole,
+        parts: Vec::new(),
         servers: servers.map(|block| server(block, &inherited)).collect(),
         limits: limits(tree, None),
         speaks_uwsgi: walk(tree).any(|directive| directive.name == "uwsgi_pass"),
@@ -123,10 +165,25 @@ fn is_pass(directive: &Directive) -> bool {
     ["proxy_pass", "uwsgi_pass"].contains(&directive.name.as_str())
 }
 
-/// Whether requests are passed, at least those for which there is no file.
-fn passes_on(directive: &Directive) -> bool {
-    let falls_back = directive.name == "try_files" && directive.args.iter().any(|arg| arg.value.starts_with('@'));
-    is_pass(directive) || falls_back
+/// The prefix of a location, if it passes requests on, at least those for which there is no file.
+fn passed(location: &Directive) -> Option<PassedPrefix> {
+    let prefix = prefix_of(location)?.to_owned();
+    let falls_back = |directive: &&Directive| {
+        directive.name == "try_files" && directive.args.iter().any(|arg| arg.value.starts_with('@'))
+    };
+    let Some(pass) = walk(location.children()).find(|directive| is_pass(directive)) else {
+        return walk(location.children()).find(falls_back).map(|_| PassedPrefix { prefix, replacement: None });
+    };
+    let (_, address) = pass.arg(0)?.split_once("://").unwrap_or_default();
+    // The URI of a unix socket follows a second colon.
+    let uri = match address.strip_prefix("unix:") {
+        Some(socket) => socket.split_once(':').map(|(_, uri)| uri),
+        None => address.find('/').map(|at| &address[at..]),
+    };
+    let replacement = uri.filter(|uri| !uri.contains('$')).map(str::to_owned);
+    // A rewrite may make any path of it.
+    let is_rewritten = walk(location.children()).any(|directive| directive.name == "rewrite");
+    (!is_rewritten || prefix == "/").then_some(PassedPrefix { prefix, replacement })
 }
 
 fn server(block: &Directive, http: &[&Directive]) -> Server {
@@ -146,7 +203,7 @@ fn server(block: &Directive, http: &[&Directive]) -> Server {
         is_tls: listens.iter().any(is_tls),
         is_plain: listens.is_empty() || !listens.iter().all(is_tls),
         passes,
-        passes_root: walk(root_children).any(passes_on),
+        passed: named(own, "location").into_iter().filter_map(passed).collect(),
         redirect: returns.filter(|_| !passes).and_then(redirect),
         is_protected: walk(own).any(|directive| directive.name == "auth_basic" && directive.arg(0) != Some("off")),
         headers: headers(&[root_children.iter().collect(), own.iter().collect(), http.to_vec()]),
@@ -257,6 +314,25 @@ server {
         let files: Vec<_> =
             tls.files.iter().map(|one| (one.prefix.as_str(), one.folder.clone(), one.max_age)).collect();
         assert_eq!(files, [("/static/", "site/static/".into(), Some(604_800)), ("/media/", "site/media".into(), None)]);
+    }
+
+    #[test]
+    fn paths_of_pages_are_those_of_clients() {
+        let text = "\
+server {
+    location / { root site; }
+    location /api/ { proxy_pass http://app:8000/; }
+    location /admin { proxy_pass http://unix:/run/app.sock; }
+    location /api/files/ { root site; }
+    location /old { rewrite ^/old/(.*) /$1 break; proxy_pass http://app; }
+}
+";
+        let tree = lab_nginx_conf::parse(text, Path::new("site.conf")).unwrap();
+        let server = &from_tree(&tree, "site.conf".into()).servers[0];
+        let path = |page| server.client_path(page);
+        assert_eq!(path("/notes").as_deref(), Some("/api/notes"));
+        assert_eq!(path("/files/a"), None, "a longer location has files");
+        assert_eq!(path("/admin/").as_deref(), Some("/admin/"));
     }
 
     #[test]

@@ -21,8 +21,16 @@ pub(super) struct Module {
     pub(super) settings: BTreeMap<String, Setting>,
     /// Django's URL patterns.
     pub(super) urls: Vec<Url>,
-    /// Whether it puts routes of routers or blueprints below a prefix.
-    pub(super) mounts: bool,
+    /// Routers and blueprints.
+    pub(super) routers: Vec<Router>,
+    /// Where they are put.
+    pub(super) mounts: Vec<Mount>,
+    /// The page of FastAPI's own documentation.
+    pub(super) docs: Option<String>,
+    /// Variables that it sets unless they are set.
+    pub(super) defaults: BTreeMap<String, String>,
+    /// Whether it imports Django.
+    pub(super) runs_django: bool,
     /// Why it cannot be read: its line and the reason.
     pub(super) error: Option<String>,
 }
@@ -48,9 +56,27 @@ pub(super) enum Interface {
 pub(super) struct Route {
     pub(super) path: String,
     pub(super) methods: Vec<String>,
-    /// Whether it belongs to a router or a blueprint.
-    #[serde(default)]
-    pub(super) is_mounted: bool,
+    /// The application, router or blueprint that has it, as a dotted name of the project.
+    pub(super) owner: String,
+}
+
+/// A router or a blueprint.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Router {
+    pub(super) name: String,
+    /// The beginning of its paths; `None` if only a run can tell.
+    pub(super) prefix: Option<String>,
+}
+
+/// A router or a blueprint within an application, or within another router.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Mount {
+    pub(super) target: String,
+    pub(super) owner: String,
+    /// As of [`Router::prefix`].
+    pub(super) prefix: Option<String>,
+    /// Whether a prefix takes the place of the target's own.
+    pub(super) replaces: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]

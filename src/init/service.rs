@@ -1,7 +1,7 @@
 //! The services of a compose file as lab's services: their kinds, their users and databases, and the variables by which the
 //! application finds them. Pure.
 
-use super::compose::ImageService;
+use super::compose::ComposeService;
 use super::deployment::Service;
 
 /// Images by the last part of their names, each with lab's kind. MariaDB stands for MySQL, whose protocol it speaks.
@@ -28,13 +28,18 @@ const THIS_MACHINE: [&str; 2] = ["localhost", "127.0.0.1"];
 /// Ends of the names of variables that hold a host. `PORT` in their place is the variable with its port.
 const HOST_SUFFIXES: [&str; 3] = ["HOSTNAME", "HOST", "SERVER"];
 
-/// A service with the `variables` that lead to it. `None` if it is a proxy.
-pub(super) fn service(found: &ImageService, file: &str, variables: &[(String, String)]) -> Option<Service> {
-    let bare = base_name(&found.image);
-    if PROXIES.contains(&bare) {
+/// A service of the compose file `file` that is made from `image`, with the `variables` that lead to it. `None` if it is a
+/// proxy.
+pub(super) fn service(
+    found: &ComposeService,
+    image: &str,
+    file: &str,
+    variables: &[(String, String)],
+) -> Option<Service> {
+    if PROXIES.contains(&base_name(image)) {
         return None;
     }
-    let kind = KINDS.iter().find(|(image, _)| *image == bare).map(|(_, kind)| *kind);
+    let kind = kind_of(image);
     let mut leading: Vec<(String, String)> = Vec::new();
     for (name, value) in variables {
         let Some(address) = address(value, found, kind) else { continue };
@@ -54,11 +59,21 @@ pub(super) fn service(found: &ImageService, file: &str, variables: &[(String, St
     Some(Service {
         name: slug(&found.name),
         kind,
-        image: found.image.clone(),
+        image: image.to_owned(),
         place: format!("{file}:{}", found.line),
         then: account.as_ref().and_then(Account::command),
         variables: leading,
     })
+}
+
+/// Whether lab has a kind for an image.
+pub(super) fn is_known(image: &str) -> bool {
+    kind_of(image).is_some()
+}
+
+fn kind_of(image: &str) -> Option<&'static str> {
+    let bare = base_name(image);
+    KINDS.iter().find(|(image, _)| *image == bare).map(|(_, kind)| *kind)
 }
 
 /// Whether a service of its kind has users and databases.
@@ -67,7 +82,7 @@ pub(super) fn has_account(service: &Service) -> bool {
 }
 
 /// Whether one of the variables leads to the service.
-pub(super) fn is_named(found: &ImageService, variables: &[(String, String)]) -> bool {
+pub(super) fn is_named(found: &ComposeService, variables: &[(String, String)]) -> bool {
     variables.iter().any(|(_, value)| address(value, found, None).is_some())
 }
 
@@ -87,7 +102,7 @@ fn port_variable(name: &str) -> Option<String> {
 }
 
 /// A value that leads to the service, with the placeholders of its address: a host, `host:port`, or a URL.
-fn address(value: &str, service: &ImageService, kind: Option<&str>) -> Option<String> {
+fn address(value: &str, service: &ComposeService, kind: Option<&str>) -> Option<String> {
     let is_host = |host: &str| service.hosts.iter().any(|own| own == host);
     if is_host(value) {
         return Some("{host}".to_owned());
@@ -122,7 +137,7 @@ struct Account {
 }
 
 impl Account {
-    fn new(kind: &'static str, service: &ImageService) -> Option<Account> {
+    fn new(kind: &'static str, service: &ComposeService) -> Option<Account> {
         let value = |names: &[&str]| {
             let found = names.iter().find_map(|name| service.variables.iter().find(|(own, _)| own == name));
             found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
@@ -198,15 +213,14 @@ impl Account {
 mod tests {
     use super::*;
 
-    fn database(image: &str, variables: &[(&str, &str)]) -> ImageService {
-        ImageService {
+    fn database(variables: &[(&str, &str)]) -> ComposeService {
+        ComposeService {
             name: "shop_db".to_owned(),
-            image: image.to_owned(),
             line: 2,
             hosts: vec!["shop_db".to_owned()],
             published: vec![5433],
             variables: pairs(variables),
-            env_files: Vec::new(),
+            ..ComposeService::default()
         }
     }
 
@@ -216,7 +230,7 @@ mod tests {
 
     #[test]
     fn values_that_lead_to_a_service_get_its_address() {
-        let service = database("redis:7", &[]);
+        let service = database(&[]);
         for (value, expected) in [
             ("shop_db", Some("{host}")),
             ("shop_db:6379", Some("{host}:{port}")),
@@ -235,8 +249,9 @@ mod tests {
 
     #[test]
     fn postgresql_gets_the_user_and_the_database_of_the_image() {
-        let found = database("docker.io/library/postgres:16-alpine", &[("POSTGRES_USER", "shop")]);
-        let made = service(&found, "compose.yaml", &pairs(&[("DB_HOST", "shop_db"), ("A", "b")])).unwrap();
+        let found = database(&[("POSTGRES_USER", "shop")]);
+        let image = "docker.io/library/postgres:16-alpine";
+        let made = service(&found, image, "compose.yaml", &pairs(&[("DB_HOST", "shop_db"), ("A", "b")])).unwrap();
         assert_eq!(
             (made.name.as_str(), made.kind, made.place.as_str()),
             ("shop-db", Some(POSTGRESQL), "compose.yaml:2")
@@ -252,14 +267,14 @@ mod tests {
         let then = "createuser -h {host} -p {port} -U lab --superuser shop && \
                     createdb -h {host} -p {port} -U lab -O shop shop";
         assert_eq!(made.then.as_deref(), Some(then));
-        let unusual = database("postgres", &[("POSTGRES_USER", "it's")]);
-        assert_eq!(service(&unusual, "compose.yaml", &[]).unwrap().then, None);
+        let unusual = database(&[("POSTGRES_USER", "it's")]);
+        assert_eq!(service(&unusual, "postgres", "compose.yaml", &[]).unwrap().then, None);
     }
 
     #[test]
     fn mysql_gets_its_account_from_mariadb() {
         let account = [("MYSQL_USER", "shop"), ("MYSQL_PASSWORD", "pw"), ("MYSQL_DATABASE", "shop")];
-        let made = service(&database("mysql:8", &account), "compose.yaml", &[]).unwrap();
+        let made = service(&database(&account), "mysql:8", "compose.yaml", &[]).unwrap();
         assert_eq!(made.kind, Some(MARIADB));
         assert_eq!(made.variables[0].1, "mysql://shop:pw@{host}:{port}/shop");
         assert!(made.then.unwrap().contains("CREATE DATABASE \\`shop\\`; CREATE OR REPLACE USER 'shop'@'%'"));
@@ -267,7 +282,7 @@ mod tests {
 
     #[test]
     fn proxies_are_no_services() {
-        assert_eq!(service(&database("nginx:1.27", &[]), "compose.yaml", &[]), None);
-        assert_eq!(service(&database("getmeili/meilisearch", &[]), "compose.yaml", &[]).unwrap().kind, None);
+        assert_eq!(service(&database(&[]), "nginx:1.27", "compose.yaml", &[]), None);
+        assert_eq!(service(&database(&[]), "getmeili/meilisearch", "compose.yaml", &[]).unwrap().kind, None);
     }
 }

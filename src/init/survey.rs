@@ -1,9 +1,12 @@
 //! Looks for the parts of a deployment in a folder.
 
 mod application;
+mod launch;
+mod packages;
 mod proxy;
 mod server;
 mod services;
+mod setup;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,6 +22,8 @@ const MAX_DEPTH: usize = 4;
 const MAX_FILES: usize = 4000;
 /// More Python files than are worth reading for a first scenario.
 const MAX_MODULES: usize = 400;
+/// Larger files are data.
+const MAX_BYTES: u64 = 4 << 20;
 /// Folders without parts of a deployment.
 const SKIPPED: [&str; 6] = ["node_modules", "__pycache__", "reports", "site-packages", "tests", "test"];
 
@@ -50,13 +55,16 @@ pub fn survey(folder: &Path, named: &[PathBuf], python: Result<PathBuf, String>)
     for (file, reason) in modules.iter().filter_map(|(file, module)| Some((file, module.error.as_ref()?))) {
         deployment.missing.push(format!("{}:{reason}", file.display()));
     }
-    proxy::find(&files, &mut deployment);
-    let launch = server::find_launch(&files, &mut deployment);
+    proxy::find(&files, named, &mut deployment);
+    let launch = launch::find(&files, &mut deployment);
     server::find(&files, launch.as_ref(), &modules, &mut deployment);
     application::find(&files, launch.as_ref(), &modules, &mut deployment);
     server::choose_for_asgi(launch.is_some(), &mut deployment);
-    application::find_packages(folder, &mut deployment);
+    packages::find(&mut deployment);
+    packages::find_variables(launch.as_ref(), &mut deployment);
     services::find(&files, &mut deployment);
+    // It depends on the services.
+    setup::find(&files, launch.as_ref(), &modules, &mut deployment);
     Ok(deployment)
 }
 
@@ -114,6 +122,13 @@ fn slug(folder: &Path) -> String {
     }
 }
 
+/// Whether one of the folders above a file has this name.
+fn within(file: &Path, folder: &str) -> bool {
+    file.parent().is_some_and(|parent| parent.components().any(|part| part.as_os_str() == folder))
+}
+
 fn text_of(deployment: &Deployment, file: &Path) -> Option<String> {
-    fs::read_to_string(deployment.folder.join(file)).ok()
+    let path = deployment.folder.join(file);
+    let is_small = fs::metadata(&path).is_ok_and(|metadata| metadata.len() <= MAX_BYTES);
+    is_small.then(|| fs::read_to_string(path).ok()).flatten()
 }

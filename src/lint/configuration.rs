@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use lab_nginx_conf::{ConfError, ConfErrorKind, Directive, SourceFile, load_with, parse, read_source, walk};
+use lab_nginx_conf::{ConfError, ConfErrorKind, Directive, SourceFile, load_nearby, parse, read_source, walk};
 
 use super::finding::{Finding, SourceLocation};
 use super::rule::{Rule, Severity};
@@ -23,9 +23,6 @@ pub(super) const FILE_NOT_READ: Rule = Rule {
 };
 
 pub(super) const RULES: &[&Rule] = &[&INCLUDE_NOT_READ, &FILE_NOT_READ];
-
-/// The folder of nginx.conf on a server.
-const NGINX_FOLDER: &str = "/etc/nginx";
 
 /// Files that packages of nginx and certbot install, by name, each with its content as far as rules depend on it.
 const KNOWN_FILES: [(&str, &str); 9] = [
@@ -54,9 +51,10 @@ const KNOWN_FILES: [(&str, &str); 9] = [
 ];
 
 /// Rules about settings that an unread file may have.
-const RULES_ABOUT_ABSENCE: [&str; 8] = [
+const RULES_ABOUT_ABSENCE: [&str; 9] = [
     "forwarded-for-unset",
     "forwarded-proto-unset",
+    "forwarded-field-passed-on",
     "host-unset",
     "default-root",
     "keepalive-unused",
@@ -82,8 +80,7 @@ impl Configuration {
     }
 }
 
-/// Reads a file and its includes. Relative includes are looked for beside the file, as nginx does for its nginx.conf, then in
-/// the folder of nginx.conf on this machine.
+/// Reads a file and its includes, which are looked for as by [`load_nearby`]; files that packages install are known by name.
 ///
 /// # Errors
 /// The file itself cannot be opened, or includes itself.
@@ -92,8 +89,8 @@ pub fn read_configuration(file: &Path) -> Result<Configuration, ConfError> {
     let mut missing: Vec<(PathBuf, String)> = Vec::new();
     let mut malformed: Vec<(Finding, SourceFile)> = Vec::new();
     let mut is_first = true;
-    let mut loaded = load_with(file, &mut |path| {
-        let read = if std::mem::take(&mut is_first) { read_source(path) } else { read_include(path, folder) };
+    let mut loaded = load_nearby(file, folder, &mut |path| {
+        let read = if std::mem::take(&mut is_first) { read_source(path) } else { read_include(path) };
         let source = match read {
             Ok(source) => source,
             Err(error) if path == file => return Err(error),
@@ -129,12 +126,8 @@ pub fn read_configuration(file: &Path) -> Result<Configuration, ConfError> {
     Ok(Configuration { tree: loaded.tree, sources: loaded.sources, unread })
 }
 
-fn read_include(path: &Path, folder: &Path) -> io::Result<SourceFile> {
+fn read_include(path: &Path) -> io::Result<SourceFile> {
     read_source(path).or_else(|error| {
-        let on_this_machine = path.strip_prefix(folder).ok().filter(|relative| relative.is_relative());
-        if let Some(Ok(source)) = on_this_machine.map(|relative| read_source(&Path::new(NGINX_FOLDER).join(relative))) {
-            return Ok(source);
-        }
         let name = path.file_name().and_then(|name| name.to_str());
         match KNOWN_FILES.iter().find(|(known, _)| Some(*known) == name) {
             Some((_, text)) => Ok(SourceFile { file: path.to_owned(), text: (*text).to_owned() }),

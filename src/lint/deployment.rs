@@ -31,7 +31,7 @@ pub(super) const KEEPALIVE_RACE: Rule = Rule {
 pub(super) const UNBUFFERED_BEFORE_SYNC: Rule = Rule {
     name: "unbuffered-before-sync",
     severity: Severity::Error,
-    why: "a client that reads slowly occupies a whole worker, so as many clients as there are workers stop the site",
+    why: "a slow client occupies a whole worker, so as many clients as there are workers stop the site",
     source: "gunicorn, Deploying: sync workers need a proxy that buffers slow clients",
 };
 
@@ -128,10 +128,10 @@ fn check_body_limits(deployment: &Deployment, findings: &mut Vec<Finding>) {
 }
 
 fn check_location(location: &ProxiedLocation, workers: &WorkerSettings, findings: &mut Vec<Finding>) {
-    if let Some(off) = location.unbuffered.as_ref().filter(|_| workers.is_sync) {
+    for off in location.unbuffered.iter().filter(|_| workers.is_sync) {
         let server = displayed(&workers.location);
-        let message = format!("responses are not buffered, and {server} has sync workers");
-        let fix = "proxy_buffering on; or worker_class = \"gthread\" with threads";
+        let message = format!("clients are not buffered here, and {server} has sync workers");
+        let fix = "remove it, or worker_class = \"gthread\" with threads";
         findings.push(Finding::new(&UNBUFFERED_BEFORE_SYNC, off.clone(), message, fix));
     }
     // Sync workers close every connection themselves and say so.

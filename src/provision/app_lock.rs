@@ -54,12 +54,20 @@ pub(super) fn from_uv(text: &str) -> Result<String, String> {
         let at = package.source.virtual_.as_deref().or(package.source.editable.as_deref());
         at.is_some_and(|folder| folder == "." || folder.is_empty())
     };
-    let project =
-        lock.package.iter().find(is_project).ok_or("it has no package of the project itself (`source = \".\"`)")?;
+    let is_member = |package: &&UvPackage| package.source.virtual_.is_some() || package.source.editable.is_some();
+    let mut projects: Vec<&UvPackage> = lock.package.iter().filter(is_project).collect();
+    if projects.is_empty() {
+        // A workspace without a project at its root.
+        projects = lock.package.iter().filter(is_member).collect();
+    }
+    if projects.is_empty() {
+        return Err("it has no package of the project itself (`source = \".\"`)".to_owned());
+    }
     // Each package with the markers under which it is needed; no marker is always.
     let mut needed: BTreeMap<(String, String), Vec<Option<String>>> = BTreeMap::new();
+    let dependencies = projects.iter().flat_map(|project| &project.dependencies);
     let mut open: Vec<(&UvDependency, Option<String>)> =
-        project.dependencies.iter().map(|dependency| (dependency, dependency.marker.clone())).collect();
+        dependencies.map(|dependency| (dependency, dependency.marker.clone())).collect();
     while let Some((dependency, marker)) = open.pop() {
         let is_meant = |package: &&UvPackage| {
             package.name == dependency.name && (dependency.version.is_none() || package.version == dependency.version)
@@ -80,6 +88,9 @@ pub(super) fn from_uv(text: &str) -> Result<String, String> {
             }
         }
     }
+    // The members of a workspace come from its folders, not from an index.
+    let members: Vec<&str> = lock.package.iter().filter(is_member).map(|package| package.name.as_str()).collect();
+    needed.retain(|(name, _), _| !members.contains(&name.as_str()));
     let lines = needed.into_iter().map(|((_, requirement), markers)| with_marker(&requirement, &markers));
     Ok(lines.collect())
 }
@@ -245,6 +256,8 @@ source = { registry = "https://pypi.org/simple" }
                         fork @ git+https://example.org/fork.git@0123abc\ngevent==25.9.1\ngunicorn==20.1.0\nwerkzeug==3.0.6\n";
         assert_eq!(from_uv(lock).unwrap(), expected);
         assert!(from_uv("version = 1").unwrap_err().contains("no package of the project"));
+        let workspace = lock.replace("virtual = \".\"", "editable = \"backend\"");
+        assert_eq!(from_uv(&workspace).unwrap(), expected, "a workspace without a project at its root");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod distributions;
 mod environment;
 mod install;
 mod lock;
+mod project_file;
 mod python;
 mod requirements_file;
 mod version;

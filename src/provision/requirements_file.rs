@@ -1,11 +1,12 @@
-//! Reads the file in which an application names its packages: requirements for pip, or a lock file of uv or Poetry.
+//! Reads the file in which an application names its packages: requirements for pip, a lock file of uv, Poetry or Pipenv, or
+//! `pyproject.toml`.
 //!
 //! An environment is named after their text, so the text must not refer to other files that may change.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::app_lock;
+use super::{app_lock, project_file};
 
 /// More nested files than anyone has; a file that includes itself ends here.
 const MAX_DEPTH: usize = 8;
@@ -28,6 +29,8 @@ pub fn read(file: &Path) -> Result<String, RequirementsError> {
     let convert: fn(&str) -> Result<String, String> = match file.file_name().and_then(|name| name.to_str()) {
         Some("uv.lock") => app_lock::from_uv,
         Some("poetry.lock") => app_lock::from_poetry,
+        Some("Pipfile.lock") => project_file::from_pipfile_lock,
+        Some("pyproject.toml") => project_file::from_pyproject,
         _ => return with_includes(file, &text, 0),
     };
     convert(&text).map_err(|problem| RequirementsError::Invalid { file: file.to_owned(), problem })

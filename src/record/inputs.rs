@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::catalog;
 use crate::catalog::kind::Language;
 use crate::scenario::model::{Image, Proxy, PythonApp, Scenario, Stack, StackVersion};
-use lab_nginx_conf::SourceFile;
+use lab_nginx_conf::{SourceFile, load_nearby, read_source};
 
 /// An input that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +86,7 @@ fn nginx_includes(proxy: &Proxy) -> Vec<SourceFile> {
     let is_nginx = proxy.kind.kind().run.as_ref().is_ok_and(|run| run.language == Language::Nginx);
     let config = proxy.config.as_deref().filter(|_| is_nginx);
     config
-        .and_then(|config| lab_nginx_conf::load(config).ok())
+        .and_then(|config| load_nearby(config, config.parent()?, &mut read_source).ok())
         .map_or_else(Vec::new, |loaded| loaded.sources.into_iter().skip(1).collect())
 }
 

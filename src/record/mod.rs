@@ -24,6 +24,7 @@ mod read;
 mod round;
 mod session_line;
 mod text_difference;
+mod topology;
 mod validation;
 
 pub use calibration::{Calibration, FloorWarning, MetricCalibration, ScenarioCalibration, SelfComparisons};
@@ -49,6 +50,7 @@ pub use read::ReadError;
 pub use round::{RoundOutcome, RoundRecord, is_driver_bound};
 pub use session_line::{SESSION_LINE_SCHEMA, SessionFigure, SessionLine, SessionRevision};
 pub use text_difference::{CONTEXT, text_difference, text_difference_with_context};
+pub use topology::TopologyRecord;
 pub use validation::{ValidatedStack, Validation};
 
 use serde::{Deserialize, Serialize};
@@ -58,6 +60,7 @@ use crate::check::evaluate::CheckFinding;
 use crate::check::observed::Observed;
 use crate::stack::Role;
 use crate::stack::logs::LogExcerpt;
+use lab_app::headers_report::{ReceivedRequest, RequestView};
 
 /// The version of the record's format. It increases when a reader of the old format would misread the new one.
 pub const SCHEMA: u32 = 2;
@@ -120,6 +123,9 @@ pub struct StackRecord {
     pub reference: bool,
     /// From the client inwards; empty if the stack could not be started.
     pub components: Vec<ComponentRecord>,
+    /// How it is put together. Records of earlier versions of lab lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topology: Option<TopologyRecord>,
     /// What this machine lacks to start the stack.
     #[serde(default)]
     pub unavailable: Option<String>,
@@ -191,6 +197,12 @@ pub struct CheckRecord {
     /// Method and target of the request.
     pub request: String,
     pub outcome: CheckOutcome,
+    /// The request as the server received it, where lab recorded it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub received: Option<ReceivedRequest>,
+    /// The request as the application saw it, where lab recorded it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<RequestView>,
     /// For a failed check: what the components logged since its request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub logs: Vec<LogExcerpt>,

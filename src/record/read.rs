@@ -52,6 +52,7 @@ impl Record {
             measured.abridge();
         }
         for check in self.stacks.iter_mut().flat_map(|stack| &mut stack.checks).filter(|check| check.passed()) {
+            (check.received, check.app) = (None, None);
             if let super::CheckOutcome::Evaluated { observed, .. } = &mut check.outcome {
                 observed.headers.clear();
                 observed.body.clear();

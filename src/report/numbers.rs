@@ -53,6 +53,26 @@ pub fn counted(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
+/// The value of a text that starts with a number as the functions above write it, for sorting: times in microseconds, sizes
+/// in bytes. `None` if it does not start with a number.
+#[must_use]
+pub fn sort_value(text: &str) -> Option<f64> {
+    let text = text.trim_start_matches(['≤', ' ']);
+    let is_of_number = |c: char| c.is_ascii_digit() || matches!(c, ' ' | '.' | '-' | '+');
+    let (number, rest) = text.split_at(text.find(|c: char| !is_of_number(c)).unwrap_or(text.len()));
+    let number: f64 = number.replace(' ', "").parse().ok()?;
+    let unit = rest.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+    let factor = match unit {
+        "ms" => 1e3,
+        "s" => 1e6,
+        "KiB" => 1024.0,
+        "MiB" => 1024.0 * 1024.0,
+        "GiB" => 1024.0 * 1024.0 * 1024.0,
+        _ => 1.0,
+    };
+    Some(number * factor)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,5 +84,13 @@ mod tests {
         let sizes = [0, 999, 1000, 3_355_443, 5_000_000_000].map(bytes);
         assert_eq!(sizes, ["0.00 B", "999 B", "0.98 KiB", "3.20 MiB", "4.66 GiB"]);
         assert_eq!([12.0, 1234.4, -1_234_567.0].map(grouped), ["12", "1 234", "-1 234 567"]);
+    }
+
+    #[test]
+    fn cells_sort_by_their_values() {
+        let cells = ["10 432", "≤ 4.10 ms", "1.50 s", "850 µs", "2.00 KiB, 3.00 KiB", "0.99 ×", "3/4", "7 status-5xx"];
+        let values = [10_432.0, 4_100.0, 1_500_000.0, 850.0, 2_048.0, 0.99, 3.0, 7.0];
+        assert_eq!(cells.map(sort_value), values.map(Some));
+        assert_eq!(["gunicorn", "–", "", "unavailable: 3"].map(sort_value), [None; 4]);
     }
 }

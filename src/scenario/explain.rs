@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::model::{
-    Backend, Check, Driver, Http, Image, Load, OnErrors, PastSessions, Placement, Scenario, Stack, Step, Volatile,
-    Warmup,
+    Backend, Check, Driver, Http, Image, Load, OnErrors, PastSessions, Placement, Scenario, ServiceProgram, Stack,
+    Step, Volatile, Warmup,
 };
 use crate::catalog::kind::Interface;
 use check::{ExpectationLine, RequestLine};
@@ -81,7 +81,10 @@ fn write_app(f: &mut fmt::Formatter<'_>, scenario: &Scenario) -> fmt::Result {
         writeln!(f, "{label:<11}{}:{} ({}, {location}{packages})", app.module, app.callable, app.interface.name())?;
         label = "";
         for service in &app.services {
-            let kind = service.kind.map_or("a command", |kind| kind.name);
+            let kind = match (&service.program, service.kind) {
+                (ServiceProgram::Image(image), _) => image.name.as_str(),
+                (_, kind) => kind.map_or("a command", |kind| kind.name),
+            };
             writeln!(f, "{:<11}with the service {} ({kind})", "", service.name)?;
         }
     }

@@ -20,7 +20,9 @@ mod stack;
 mod template;
 mod volatile;
 
-pub use check::{AppField, Check, Expectation, ExpectedStatus, HeaderRule, TextRule, UpstreamExpectation};
+pub use check::{
+    AppField, CertificateExpectation, Check, Expectation, ExpectedStatus, HeaderRule, TextRule, UpstreamExpectation,
+};
 pub use comparison::{Comparison, StackVersion, Version, base_name, head_name};
 pub use gate::{Against, Correction, Gate, Growth, Limits, Metric, PastSessions};
 pub use json::{JsonRule, JsonTemplate};
@@ -30,7 +32,7 @@ pub use load::{
 };
 pub use quick::Quick;
 pub use request::{CheckRequest, HttpVersion, Part, PartContent, RequestBody, SlowClients, SlowPart};
-pub use service::{Readiness, Service, ServiceText, ServiceTextPart};
+pub use service::{Readiness, Service, ServiceImage, ServiceProgram, ServiceText, ServiceTextPart};
 pub use stack::{App, Backend, Image, Proxy, PythonApp, Relocate, Server, Stack};
 pub use template::{Placeholder, Placeholders, TextTemplate, TextTemplatePart};
 pub use volatile::{Filter, Volatile};

@@ -20,14 +20,14 @@ use crate::document::read::{ByName, Integer, List, OneOf, Word};
 use crate::document::table::wire_table;
 
 pub(super) use check::{
-    AppSaw, Check, CheckStep, Expect, FileBody, HeaderTable, JsonTable, PartTable, Request, TextTable, Upstream,
-    WhileSlow,
+    AppSaw, Certificate, Check, CheckStep, Expect, FileBody, HeaderTable, JsonTable, PartTable, Request, TextTable,
+    Upstream, WhileSlow,
 };
 pub(super) use gate::{Gate, Limits, Margins};
 pub(super) use json::{JsonRule, JsonValue};
 pub(super) use load::{ArrivalsKind, DriverKind, Load, Ramp, RateText, Step, StepExpect, Tls, ValueSource};
 pub(super) use quantity::{DurationText, WarmupText};
-pub(super) use request::{Body, FormValue, HeaderLine, Headers, PartContent, PartValue};
+pub(super) use request::{Body, HeaderLine, Headers, PartContent, PartValue, Texts};
 pub(super) use rule::{ExpectedStatus, HeaderRule, TextRule};
 pub(super) use stack_app::StackApp;
 pub(super) use volatile::{Filter, VolatileItem};
@@ -100,10 +100,12 @@ wire_table! {
         optional env: ByName<String>,
         /// The same under its earlier name.
         optional environment: ByName<String>,
-        /// A file of environment variables, a `NAME=value` per line, relative to the scenario's root.
-        optional env_file: String,
-        /// The packages of the application, with their versions: a `requirements.txt`, a `uv.lock` or a `poetry.lock`,
-        /// relative to the scenario's root. What they pin is installed, also of the server.
+        /// A file of environment variables, a `NAME=value` per line, relative to the scenario's root; or a list of such
+        /// files, of which the later ones override.
+        optional env_file: Texts,
+        /// The packages of the application, with their versions: a `requirements.txt`, a `uv.lock`, a `poetry.lock`, a
+        /// `Pipfile.lock`, or a `pyproject.toml` with dependencies, relative to the scenario's root. What they pin is
+        /// installed, also of the server.
         optional requirements: String,
         /// The application's own virtual environment, relative to the scenario's root, instead of `requirements`. Servers
         /// that it has run from it; for others, lab makes an environment that sees its packages.
@@ -120,14 +122,20 @@ wire_table! {
 }
 
 wire_table! {
-    /// A service: a kind that lab knows, or a command. Commands are for a shell, and run in the folder of the state; `{host}`,
-    /// `{port}`, `{folder}` and `{root}` in them are the address that the service is to bind, that folder, and the scenario's
-    /// root.
+    /// A service: a kind that lab knows, a command, or an image. Commands are for a shell, and run in the folder of the
+    /// state; `{host}`, `{port}`, `{folder}` and `{root}` in them are the address that the service is to bind, that folder,
+    /// and the scenario's root.
     Service in "the service" {
         /// A service that lab knows, if it is installed: `memcached`, `postgresql` or `redis`.
         optional kind: OneOf<&'static ServiceKind>,
         /// Instead of `kind`: the command that runs it, in the foreground.
         optional command: String,
+        /// Instead of `kind`: the image that it runs from in a container, as that image starts by itself.
+        optional image: String,
+        /// With `image`: the port on which it listens in its container.
+        optional port: Integer = { "minimum": 1, "maximum": 65535 },
+        /// With `image`: variables of the container.
+        optional variables: ByName<String>,
         /// A command that prepares its state before it starts.
         optional prepare: String,
         /// When it is ready. Default: once it accepts connections at `{port}`.
@@ -139,7 +147,7 @@ wire_table! {
         /// Variables of the application, such as `DATABASE_URL`, with the same placeholders. They override those of
         /// `env_file`, and `env` overrides them.
         optional env: ByName<String>,
-    } = { "oneOf": [{ "required": ["kind"] }, { "required": ["command"] }] }
+    } = { "oneOf": [{ "required": ["kind"] }, { "required": ["command"] }, { "required": ["image", "port"] }] }
 }
 
 wire_table! {

@@ -11,13 +11,12 @@ use crate::scenario::model::PythonApp;
 /// The output of the setup command, in the folder of the visit.
 const SETUP_LOG: &str = "setup.log";
 
-/// The application's variables: those of its file, then those of its services, then its own. The later ones override.
+/// The application's variables: those of its files, then those of its services, then its own. The later ones override.
 pub(super) fn variables(app: &PythonApp, services: &[(String, String)]) -> Result<Vec<(String, String)>, EnvFileError> {
-    let mut variables = match &app.env_file {
-        Some(file) => env_file::read(file)?,
-        None => Vec::new(),
-    };
-    for overriding in [services, &app.environment] {
+    let of_files: Result<Vec<_>, _> = app.env_files.iter().map(|file| env_file::read(file)).collect();
+    let of_files = of_files?;
+    let mut variables: Vec<(String, String)> = Vec::new();
+    for overriding in of_files.iter().map(Vec::as_slice).chain([services, &app.environment]) {
         variables.retain(|(name, _)| overriding.iter().all(|(own, _)| own != name));
         variables.extend(overriding.iter().cloned());
     }

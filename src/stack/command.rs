@@ -194,7 +194,7 @@ mod tests {
             callable: "app".to_owned(),
             path: None,
             environment: Vec::new(),
-            env_file: None,
+            env_files: Vec::new(),
             requirements: None,
             venv: None,
             cwd: None,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::Role;
 use super::original_names::original_names;
 use super::running::RunningStack;
 
@@ -28,6 +29,18 @@ pub struct LogExcerpt {
 /// How far the logs of a stack were written at some instant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogPositions(BTreeMap<PathBuf, u64>);
+
+/// The warnings of the app server, from lines in gunicorn's form: `[TIME] [PID] [WARNING] MESSAGE`.
+#[must_use]
+pub fn warnings(running: &RunningStack) -> Vec<String> {
+    let servers = running.components.iter().filter(|component| component.role == Role::Server);
+    servers.flat_map(|server| warnings_in(&read_from(server.process.log(), 0).unwrap_or_default())).collect()
+}
+
+fn warnings_in(text: &str) -> Vec<String> {
+    let messages = text.lines().filter_map(|line| line.split_once("] [WARNING] "));
+    messages.map(|(_, message)| message.to_owned()).collect()
+}
 
 /// How far the logs of a stack are written now.
 #[must_use]
@@ -84,6 +97,13 @@ fn read_from(file: &Path, from: u64) -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn warnings_are_told_from_other_lines() {
+        let text = "[2026-11-30 19:58:53 +0000] [7] [INFO] Starting lab\n\
+                    [2026-11-30 19:58:53 +0000] [7] [WARNING] hooks are not called: ssl_context\nTraceback\n";
+        assert_eq!(warnings_in(text), ["hooks are not called: ssl_context"]);
+    }
 
     #[test]
     fn added_text_is_read_from_its_position() {

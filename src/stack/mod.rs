@@ -9,6 +9,7 @@ pub mod env_file;
 pub mod guard;
 pub mod guarded;
 pub mod listener;
+pub mod log_follower;
 pub mod logs;
 pub mod orphans;
 pub mod prerequisites;

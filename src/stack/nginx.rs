@@ -32,7 +32,7 @@ pub(super) struct Place<'a> {
 pub(super) fn relocate(source: &str, file: &Path, place: Place<'_>) -> Result<Relocated, StartError> {
     let Place { upstream, logs, access_logs, folder, reserve } = place;
     let home = file.parent().unwrap_or(Path::new(""));
-    let mut include = |directive: &Directive| lab_nginx_conf::included_files(directive, home);
+    let mut include = |directive: &Directive| lab_nginx_conf::included_nearby(directive, &directive.file, home);
     let mut stand_in = |named: &CertificateFile<'_>| match named.path.exists() {
         true => Ok(None),
         false => certificate::stand_in(folder, named.is_key).map(Some),

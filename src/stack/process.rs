@@ -15,7 +15,7 @@ use super::guarded::{
 use super::recording::Recording;
 use super::relay::Relay;
 use super::running::{ProcessScope, RunningComponent, RunningStack};
-use super::service::ServicePlace;
+use super::service::{ServiceContainers, ServicePlace};
 use super::{Role, StartError, io_error, nginx, ready, service, shell_command};
 use crate::catalog::KindRef;
 use crate::catalog::kind::{Interface, Language};
@@ -107,7 +107,7 @@ impl ProcessLauncher {
     }
 
     /// Starts a stack with its files in `folder`/`visit`, and waits until it is ready. Its requests are recorded as far as
-    /// `recording` says.
+    /// `recording` says. Services with images run in `containers`.
     ///
     /// # Errors
     /// A kind is missing, or a configuration, a process or the readiness probe fails. Components that were started by
@@ -117,6 +117,7 @@ impl ProcessLauncher {
         stack: &model::Stack,
         visit: &str,
         recording: Recording,
+        containers: Option<&dyn ServiceContainers>,
     ) -> Result<RunningStack, StartError> {
         let folder = self.folder.join(visit);
         std::fs::create_dir_all(&folder).map_err(io_error(format!("create {}", folder.display())))?;
@@ -124,7 +125,7 @@ impl ProcessLauncher {
             true => Some(AppObserver::bind().map_err(io_error("open a socket for the application's requests"))?),
             false => None,
         };
-        let place = self.service_place(Ipv4Addr::LOCALHOST.into(), &folder);
+        let place = ServicePlace { containers, ..self.service_place(Ipv4Addr::LOCALHOST.into(), &folder, visit) };
         let (services, variables) = service::start_all(stack.services(), place).await?;
         let surroundings =
             AppSurroundings { observer: observer.as_ref().map(AppObserver::name), variables: &variables };
@@ -254,9 +255,10 @@ impl ProcessLauncher {
         names
     }
 
-    /// Where services run that bind `host`, with their files in `visit`.
-    pub(super) fn service_place<'a>(&'a self, host: IpAddr, visit: &'a Path) -> ServicePlace<'a> {
-        ServicePlace { lab: &self.lab, host, cores: &self.cores, visit }
+    /// Where services run that bind `host`, with their files in the folder `visit`.
+    pub(super) fn service_place<'a>(&'a self, host: IpAddr, visit: &'a Path, visit_name: &'a str) -> ServicePlace<'a> {
+        let (lab, cores) = (self.lab.as_path(), self.cores.as_slice());
+        ServicePlace { lab, host, cores, visit, visit_name, containers: None, is_app_in_network: false }
     }
 
     /// Whether a proxy writes its access logs.

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use super::shell_command::{self, ShellCommand};
 use super::{EXCERPT_LINES, StartError, io_error, ready};
 use crate::catalog::service::ServiceKind;
 use crate::provision;
-use crate::scenario::model::{Readiness, Service, ServiceText};
+use crate::scenario::model::{Readiness, Service, ServiceImage, ServiceProgram, ServiceText};
 
 /// How long it may take to stop before it is killed.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -32,7 +33,8 @@ pub struct RunningService {
     state: PathBuf,
     /// Variables of the application.
     environment: Vec<(String, String)>,
-    _port: HeldPort,
+    /// That of a process.
+    _port: Option<HeldPort>,
 }
 
 /// Where services run.
@@ -45,6 +47,43 @@ pub(super) struct ServicePlace<'a> {
     pub(super) cores: &'a [u16],
     /// The folder of their logs and of their state.
     pub(super) visit: &'a Path,
+    pub(super) visit_name: &'a str,
+    /// The container engine, for services with images.
+    pub(super) containers: Option<&'a dyn ServiceContainers>,
+    /// Whether the application is in a container of the same network.
+    pub(super) is_app_in_network: bool,
+}
+
+/// A service to start in a container.
+pub struct ServiceContainer<'a> {
+    pub(super) lab: &'a Path,
+    pub(super) name: &'a str,
+    pub(super) image: &'a ServiceImage,
+    pub(super) cores: &'a [u16],
+    /// The folder of the visit, and its name.
+    pub(super) visit: &'a Path,
+    pub(super) visit_name: &'a str,
+}
+
+/// The addresses of a running container.
+#[derive(Debug, Clone, Copy)]
+pub struct ServiceAddresses {
+    /// For this machine.
+    pub(super) outside: SocketAddr,
+    /// For other containers of the run.
+    pub(super) inside: SocketAddr,
+}
+
+/// The keeper of a service, with the addresses of its container unless that has ended.
+pub type ServiceKeeper = (Guarded, Option<ServiceAddresses>);
+
+/// A container engine, as far as services need it.
+pub trait ServiceContainers {
+    /// Starts a service.
+    fn start<'a>(
+        &'a self,
+        service: ServiceContainer<'a>,
+    ) -> Pin<Box<dyn Future<Output = Result<ServiceKeeper, StartError>> + 'a>>;
 }
 
 /// Starts services one after the other. Returns them with the variables of the application.
@@ -91,13 +130,18 @@ struct Surroundings<'a> {
     cores: &'a [u16],
     visit: &'a Path,
     state: PathBuf,
+    /// Its address for this machine.
     address: SocketAddr,
     environment: Vec<(String, String)>,
 }
 
 impl Surroundings<'_> {
     fn fill(&self, text: &ServiceText) -> String {
-        text.fill(&self.address.ip().to_string(), self.address.port(), &self.state.display().to_string())
+        self.fill_for(self.address, text)
+    }
+
+    fn fill_for(&self, address: SocketAddr, text: &ServiceText) -> String {
+        text.fill(&address.ip().to_string(), address.port(), &self.state.display().to_string())
     }
 
     /// A command line as the shell's arguments.
@@ -126,28 +170,28 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
+/// A service that runs, and is not ready yet.
+struct StartedService {
+    process: Guarded,
+    /// Its address for this machine, and for the application.
+    address: SocketAddr,
+    app_address: SocketAddr,
+    port: Option<HeldPort>,
+}
+
 async fn start(service: &Service, place: ServicePlace<'_>) -> Result<RunningService, StartError> {
-    let ServicePlace { lab, host, cores, visit } = place;
-    let name = &service.name;
-    let port = HeldPort::at(host).map_err(io_error(format!("reserve a port for the service `{name}`")))?;
-    let state = visit.join(format!("service-{name}"));
+    let ServicePlace { lab, cores, visit, .. } = place;
+    let state = visit.join(format!("service-{}", service.name));
     std::fs::create_dir_all(&state).map_err(io_error(format!("create {}", state.display())))?;
-    let environment = service.kind.map_or(Ok(Vec::new()), |kind| path_variable(name, kind))?;
-    let own = Surroundings { lab, service, cores, visit, state, address: port.address(), environment };
-    if let Some(prepare) = &service.prepare {
-        own.run("prepare", prepare).await?;
-    }
-    let program = Program {
-        command: own.shell(&own.fill(&service.command)),
-        environment: own.environment.clone(),
-        folder: Some(own.state.clone()),
-        cores: cores.to_vec(),
-        grace: STOP_GRACE,
-        sockets: Vec::new(),
-        input: None,
-        output: Output::File(visit.join(format!("service-{name}.log"))),
+    let environment = service.kind.map_or(Ok(Vec::new()), |kind| path_variable(&service.name, kind))?;
+    let nowhere = SocketAddr::new(place.host, 0);
+    let mut own = Surroundings { lab, service, cores, visit, state, address: nowhere, environment };
+    let started = match &service.program {
+        ServiceProgram::Command(command) => start_process(command, &mut own, place.host).await?,
+        ServiceProgram::Image(image) => start_container(image, &own, place).await?,
     };
-    let mut process = Guarded::start(lab, program).map_err(io_error(format!("start the service `{name}`")))?;
+    let StartedService { mut process, address, app_address, port } = started;
+    own.address = address;
     let outcome = match wait(&own, &mut process).await {
         Ok(()) => match &service.then {
             Some(then) => own.run("then", then).await,
@@ -160,8 +204,62 @@ async fn start(service: &Service, place: ServicePlace<'_>) -> Result<RunningServ
         let _ = process.stop().await;
         return Err(error);
     }
-    let variables = service.environment.iter().map(|(name, value)| (name.clone(), own.fill(value))).collect();
-    Ok(RunningService { process, state: own.state, environment: variables, _port: port })
+    let filled = service.environment.iter().map(|(name, value)| (name.clone(), own.fill_for(app_address, value)));
+    let environment = filled.collect();
+    Ok(RunningService { process, state: own.state, environment, _port: port })
+}
+
+async fn start_process(
+    command: &ServiceText,
+    own: &mut Surroundings<'_>,
+    host: IpAddr,
+) -> Result<StartedService, StartError> {
+    let name = &own.service.name;
+    let port = HeldPort::at(host).map_err(io_error(format!("reserve a port for the service `{name}`")))?;
+    own.address = port.address();
+    if let Some(prepare) = &own.service.prepare {
+        own.run("prepare", prepare).await?;
+    }
+    let program = Program {
+        command: own.shell(&own.fill(command)),
+        environment: own.environment.clone(),
+        folder: Some(own.state.clone()),
+        cores: own.cores.to_vec(),
+        grace: STOP_GRACE,
+        sockets: Vec::new(),
+        input: None,
+        output: Output::File(own.visit.join(format!("service-{name}.log"))),
+    };
+    let process = Guarded::start(own.lab, program).map_err(io_error(format!("start the service `{name}`")))?;
+    Ok(StartedService { process, address: own.address, app_address: own.address, port: Some(port) })
+}
+
+async fn start_container(
+    image: &ServiceImage,
+    own: &Surroundings<'_>,
+    place: ServicePlace<'_>,
+) -> Result<StartedService, StartError> {
+    let name = own.service.name.clone();
+    let Some(containers) = place.containers else {
+        return Err(StartError::NoService { name, reason: "its image needs a container engine".to_owned() });
+    };
+    let Surroundings { lab, cores, visit, .. } = *own;
+    let container = ServiceContainer { lab, name: &name, image, cores, visit, visit_name: place.visit_name };
+    match containers.start(container).await? {
+        (process, Some(addresses)) => {
+            let app_address = if place.is_app_in_network { addresses.inside } else { addresses.outside };
+            Ok(StartedService { process, address: addresses.outside, app_address, port: None })
+        }
+        (process, None) => {
+            let log = process.log().to_owned();
+            let outcome = match process.stop().await {
+                Ok(status) => format!("ended with {status} before it was ready"),
+                Err(error) => format!("could not be started: {error}"),
+            };
+            let last_lines = ready::last_lines(&log, EXCERPT_LINES);
+            Err(StartError::Service { name, outcome, log, last_lines })
+        }
+    }
 }
 
 /// Why a kind of service cannot run on this machine.

@@ -65,7 +65,7 @@ impl ConfigurationError {
 pub fn configurations(scenario: &Scenario) -> Result<Vec<String>, ConfigurationError> {
     let mut notes = Vec::new();
     for app in scenario.stacks.iter().filter_map(|stack| stack.apps.python()) {
-        if let Some(file) = &app.env_file {
+        for file in &app.env_files {
             env_file::read(file)?;
         }
     }
@@ -119,7 +119,8 @@ fn nginx(
     };
     let folder = config.parent().unwrap_or(root);
     let mut include = |directive: &Directive| {
-        let sources = lab_nginx_conf::included_files(directive, folder)?;
+        let including = root.join(&directive.file);
+        let sources = lab_nginx_conf::included_nearby(directive, &including, folder)?;
         Ok(sources.into_iter().map(|source| SourceFile { file: shown(&source.file, root), ..source }).collect())
     };
     let (upstream, target) = ("127.0.0.1:1", Path::new("."));

@@ -67,7 +67,7 @@ fn rules_find_exactly_the_marked_lines() {
     // These take two files: see below, and own/upstreams.rs.
     proven.extend(["proxyfix-believes-client", "upstream-elsewhere"].map(str::to_owned));
     proven.extend(
-        deployments()
+        folders("deployments")
             .into_iter()
             .flat_map(|(_, files)| files)
             .flat_map(|file| expected(&std::fs::read_to_string(file).unwrap()).into_iter().map(|(rule, _)| rule)),
@@ -76,21 +76,23 @@ fn rules_find_exactly_the_marked_lines() {
     assert_eq!(proven, rules, "every rule has a file that breaks it");
 }
 
-/// The folders of files that belong together.
-fn deployments() -> Vec<(PathBuf, Vec<PathBuf>)> {
-    let files = |folder: &Path| {
-        let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-        files.sort();
-        files
+/// The folders of files that belong together. Files that these include are in folders of their own.
+fn folders(name: &str) -> Vec<(PathBuf, Vec<PathBuf>)> {
+    let entries = |folder: &Path| {
+        let mut found: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        found.sort();
+        found
     };
-    let folders = files(&cases().with_file_name("deployments"));
-    folders.into_iter().map(|folder| (folder.clone(), files(&folder))).collect()
+    let files = |folder: PathBuf| {
+        let files = entries(&folder).into_iter().filter(|path| path.is_file()).collect();
+        (folder, files)
+    };
+    entries(&cases().with_file_name(name)).into_iter().map(files).collect()
 }
 
-#[test]
-fn rules_for_several_files_find_the_marked_lines() {
-    requires!(Python);
-    for (folder, files) in deployments() {
+#[track_caller]
+fn assert_marked(name: &str) {
+    for (folder, files) in folders(name) {
         let mut marked = BTreeSet::new();
         for file in &files {
             let expected = expected(&std::fs::read_to_string(file).unwrap());
@@ -98,6 +100,19 @@ fn rules_for_several_files_find_the_marked_lines() {
         }
         assert_eq!(found_in(&files), marked, "{}", folder.display());
     }
+}
+
+#[test]
+fn rules_for_several_files_find_the_marked_lines() {
+    requires!(Python);
+    assert_marked("deployments");
+}
+
+/// Configurations as public guides and projects have them. Each finding in them was judged; no other may appear.
+#[test]
+fn public_configurations_have_no_false_alarm() {
+    requires!(Python);
+    assert_marked("public");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod compare;
 mod diff;
 mod containers;
 mod deployments;
+mod docs;
 mod drive;
 mod full_disk;
 mod generated;

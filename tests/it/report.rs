@@ -9,7 +9,9 @@ use lab::exit::Exit;
 use serde_json::json;
 use tempfile::TempDir;
 
+mod live;
 mod made;
+mod page;
 
 use crate::scenario::snapshots;
 use crate::support::{assert_exit, text};
@@ -242,7 +244,11 @@ fn other_files_are_refused() {
             1,
             "lab: run first has no metric `p99`; accepted: cpu_per_request, ",
         ),
-        (&[".", "--against", ".", "--format", "svg"], 1, "lab: two records are compared as `text` or as `markdown`\n"),
+        (
+            &[".", "--against", ".", "--format", "svg"],
+            1,
+            "lab: two records are compared as `text` or as `markdown`; `lab report FIRST ",
+        ),
     ] {
         let output = report(inside, arguments);
         let message = text(&output);

@@ -237,6 +237,42 @@ fn other_subcommands_succeed() {
 }
 
 #[test]
+fn completions_and_manual_are_installed() {
+    let project = Project::empty();
+    for (shell, file) in [
+        ("bash", ".local/share/bash-completion/completions/lab"),
+        ("zsh", ".local/share/zsh/site-functions/_lab"),
+        ("fish", ".config/fish/completions/lab.fish"),
+    ] {
+        let mut lab = project.lab(&["completions", "--install"]);
+        lab.env("HOME", project.path("")).env("SHELL", format!("/bin/{shell}"));
+        let output = lab.env_remove("XDG_DATA_HOME").env_remove("XDG_CONFIG_HOME").output().unwrap();
+        assert_exit(&output, Exit::Ok);
+        let script = fs::read_to_string(project.path(file)).unwrap_or_else(|_| panic!("{}", text(&output)));
+        assert!(script.contains("lab"), "{shell}");
+    }
+    for (page, words) in [("lab.1", "Write a scenario for the deployment"), ("lab-run.1", "\\-\\-watch")] {
+        let manual = fs::read_to_string(project.path(&format!(".local/share/man/man1/{page}"))).unwrap();
+        assert!(manual.contains(words), "{page}\n{manual}");
+    }
+    let mut unknown = project.lab(&["completions"]);
+    let output = unknown.env("SHELL", "/bin/tcsh").output().unwrap();
+    assert_exit(&output, Exit::Usage);
+    assert!(text(&output).contains("lab completions bash|elvish|fish|powershell|zsh"), "{}", text(&output));
+}
+
+#[test]
+fn lab_alone_names_the_first_command() {
+    let project = Project::new(str::to_owned);
+    let output = project.run(&[]);
+    assert_exit(&output, Exit::Usage);
+    let last = text(&output);
+    assert!(last.contains("Usage: lab") && last.contains("`lab run scenarios/default.toml` runs one."), "{last}");
+    let output = project.run(&["ci"]);
+    assert!(!text(&output).contains("runs one."), "{}", text(&output));
+}
+
+#[test]
 fn closed_pipe_is_no_error() {
     let project = Project::new(str::to_owned);
     for arguments in [&["completions", "bash"][..], &["schema"], &["explain", "scenarios/default.toml"]] {

@@ -3,6 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use crate::book;
 use crate::packages::packages;
 use crate::run::{cargo, cargo_command, root, run};
 use crate::skipped::Skipped;
@@ -35,11 +36,14 @@ const STAGES: &[Stage] = &[
 ];
 
 /// Stages that run only where they are named.
-const NAMED_STAGES: &[Stage] = &[Stage {
-    name: "packages",
-    about: "a Debian package and a Python package, tried without the source tree; only if it is named",
-    run: packages,
-}];
+const NAMED_STAGES: &[Stage] = &[
+    Stage {
+        name: "packages",
+        about: "a Debian package and a Python package, tried without the source tree; only if it is named",
+        run: packages,
+    },
+    Stage { name: "book", about: "the book of docs/, by mdbook; only if it is named", run: book::build },
+];
 
 /// One line for each stage.
 pub(crate) fn list() -> String {

@@ -10,7 +10,7 @@ pub(crate) fn nginx() -> String {
         "{HEADER}# lab proxy and nginx\n\nWhat `lab proxy` does with each directive of nginx 1.22, and where it differs on \
          purpose. A directive in neither table is refused by name.\n\n## Differences\n\n| topic | nginx | lab | why |\n|---|---|---|---|\n"
     );
-    for row in lab_proxy::differences::DIFFERENCES {
+    for row in lab_proxy::differences::differences() {
         line(&mut page, &[row.topic, row.nginx, row.lab, row.why]);
     }
     let (mut known, mut refused) = (String::new(), String::new());

@@ -1,5 +1,6 @@
 //! `cargo xtask`: the chores of this repository. See CONTRIBUTING.md.
 
+mod book;
 mod ci;
 mod packages;
 mod run;
@@ -15,6 +16,7 @@ Usage:
   cargo xtask soak [MINUTES]      disturb servers and proxies under load, for ten minutes; nothing may be lost
   cargo xtask storms [RESPONSES]  let workers leave under load in six ways, for 200,000 responses each
   cargo xtask generate [--check]  write the generated files, or fail if one is out of date
+  cargo xtask docs                build the book of docs/ in target/book
   cargo xtask bench-gate [REV]    compare the benchmarks with those of the merge base; --help has its options
 ";
 
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         ["soak", minutes] => soak(minutes),
         ["storms"] => storms("200000"),
         ["storms", responses] => storms(responses),
+        ["docs"] => book::build(),
         ["generate", ref options @ ..] => program("generate", options),
         ["bench-gate", ref options @ ..] => program("bench-gate", options),
         [] | ["--help" | "-h" | "help"] => {

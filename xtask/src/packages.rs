@@ -101,6 +101,10 @@ fn debian_package(wheels: &Path, profile: &str, folder: &Path) -> Result<PathBuf
         let printed = output(Command::new(&lab).args(["completions", shell]))?;
         write(&prefix.join(file), &printed)?;
     }
+    // The manual pages come with the installation for a person, whose data are those of the package here.
+    let mut manual = Command::new(&lab);
+    manual.args(["completions", "bash", "--install"]).env("HOME", &prefix).env("XDG_DATA_HOME", prefix.join("share"));
+    output(&mut manual)?;
     let version = output(Command::new(&lab).arg("--version"))?;
     let version = version.trim().rsplit(' ').next().unwrap_or_default().to_owned();
     let architecture = output(Command::new("dpkg").arg("--print-architecture"))?.trim().to_owned();

@@ -54,6 +54,15 @@ impl PidFile {
         Ok(PidFile { path: path.to_owned() })
     }
 
+    /// Checks that the file can be written, and creates it if it does not exist, as `nginx -t` does.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn check(path: &Path) -> Result<(), PidFileError> {
+        let opened = fs::OpenOptions::new().append(true).create(true).open(path);
+        opened.map(drop).map_err(|source| PidFileError::Io { path: path.to_owned(), source })
+    }
+
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path

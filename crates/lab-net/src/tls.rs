@@ -1,6 +1,7 @@
 //! TLS by rustls: one cryptographic provider, configurations of both sides, and a session over any transport.
 
 mod acceptance;
+mod certificate_status;
 mod certificates;
 mod cipher_list;
 mod cipher_suites;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 
+pub use certificate_status::{StatusError, StatusQuery, find_issuer, responder_url};
 pub use certificates::{
     CertificateError, Expiry, expiry, parse_certificates, parse_private_key, read_certificates, read_private_key,
     read_private_key_with, read_revocations, read_roots,

@@ -171,8 +171,7 @@ mod tests {
 
     #[test]
     fn all_faults_are_listed_in_file_order() {
-        let text =
-            "events { }\nhttp {\n  zstd on;\n  server {\n    lisen 80;\n    root a b;\n    xslt_types a;\n  }\n}\n";
+        let text = "events { }\nhttp {\n  zstd_dict_file a;\n  server {\n    lisen 80;\n    root a b;\n    xslt_types a;\n  }\n}\n";
         let tree = crate::parse(text, Path::new("nginx.conf")).unwrap();
         let message = check(&tree).unwrap_err().to_string();
         let places: Vec<&str> = message.lines().filter_map(|line| line.strip_prefix("nginx.conf:")).collect();

@@ -114,6 +114,14 @@ pub enum ConfErrorKind {
     /// A parameter or value of nginx that lab does not support.
     #[error("{what} in \"{name}\" directive is not supported; accepted: {accepted}")]
     Unsupported { name: String, what: String, accepted: &'static str },
+    /// A variable of nginx that lab does not support.
+    #[error("nginx variable \"{name}\" is not supported\nhint: {advice}")]
+    UnsupportedVariable {
+        /// The name without its `$`.
+        name: String,
+        /// What to use instead, as sentences.
+        advice: &'static str,
+    },
     #[error("unknown \"{name}\" variable{}", suggestion(hint.as_deref()))]
     UnknownVariable {
         /// The name without its `$`.

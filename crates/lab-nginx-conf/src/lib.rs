@@ -36,6 +36,8 @@ pub use check::{check, join_in_order, without_faults};
 pub use compatibility::{Compatibility, Support, compatibility};
 pub use context::Context;
 pub use error::{ConfError, ConfErrorKind, FurtherErrors, closest};
-pub use include::{LoadedConfig, MAX_DEPTH, ReadFile, SourceFile, included_files, load, load_with, read_source};
+pub use include::{
+    LoadedConfig, MAX_DEPTH, ReadFile, SourceFile, included_nearby, load, load_nearby, load_with, read_source,
+};
 pub use syntax::{Arg, Directive, MAX_NESTING, parse, quote, walk};
 pub use values::{parse_number, parse_size, parse_time};

@@ -38,6 +38,7 @@ const UPSTREAM: &[Context] = &[Context::Upstream];
 const HTTP_SERVER: &[Context] = &[Context::Http, Context::Server];
 const SERVER_LOCATION: &[Context] = &[Context::Server, Context::Location];
 const REQUEST: &[Context] = &[Context::Http, Context::Server, Context::Location];
+const REQUEST_IF: &[Context] = &[Context::Http, Context::Server, Context::Location, Context::LocationIf];
 
 const fn row(
     name: &'static str,
@@ -58,13 +59,14 @@ const PROCESS: &str = "lab proxy keeps the environment, priority and folder it w
 const INTERNALS: &str = "It configures internals of nginx.";
 const ACCEPTING: &str = "The runtime decides how connections are accepted.";
 const MEMORY: &str = "Memory has no pools of a fixed size.";
+const RECODING: &str = "Without charset_map, which is refused, contents keep their encoding.";
 const COMPRESSION: &str = "The compressor decides about its memory.";
 const READING: &str = "Files are read in blocks of 64 KiB, or sent by the kernel, through the page cache.";
 const WRITING: &str = "Responses are written as soon as the client accepts them.";
 const FILES: &str = "Files are opened for every request, so a changed file shows at once.";
 const SOCKETS: &str = "Sockets use the system's defaults.";
 const BALANCING: &str = "Each worker balances by its own counts.";
-const STAPLING: &str = "OCSP responses are not fetched. They come from ssl_stapling_file.";
+const STAPLING: &str = "OCSP responses that were fetched are always verified, by the issuer of the certificate.";
 const OBSOLETE_HEADS: &str =
     "Obsolete since nginx 1.19.7. large_client_header_buffers bounds heads in every version of HTTP.";
 const OBSOLETE_REQUESTS: &str = "Obsolete since nginx 1.19.7. keepalive_requests applies to HTTP/2 as well.";
@@ -86,6 +88,7 @@ pub(crate) const NO_EFFECT: &[NoEffect] = &[
     row("debug_points", MAIN, (1, 1), Value::Words(&["stop", "abort"], "stop, abort"), INTERNALS),
     row("accept_mutex_delay", EVENTS, (1, 1), Value::Time, ACCEPTING),
     repeated(row("debug_connection", EVENTS, (1, 1), Value::Any, INTERNALS)),
+    row("epoll_events", EVENTS, (1, 1), Value::Number, ACCEPTING),
     row("worker_aio_requests", EVENTS, (1, 1), Value::Number, READING),
     row("connection_pool_size", HTTP_SERVER, (1, 1), Value::Size, MEMORY),
     row("request_pool_size", HTTP_SERVER, (1, 1), Value::Size, MEMORY),
@@ -119,8 +122,15 @@ pub(crate) const NO_EFFECT: &[NoEffect] = &[
     row("msie_refresh", REQUEST, (1, 1), Value::Flag, "No browser gets special treatment."),
     row("proxy_socket_keepalive", REQUEST, (1, 1), Value::Flag, SOCKETS),
     row("uwsgi_socket_keepalive", REQUEST, (1, 1), Value::Flag, SOCKETS),
-    row("open_log_file_cache", REQUEST, (1, 4), Value::Any, "Each log is opened once."),
+    row(
+        "open_log_file_cache",
+        REQUEST,
+        (1, 4),
+        Value::Any,
+        "Each log is opened once, or for each line if its path has variables.",
+    ),
     row("log_subrequest", REQUEST, (1, 1), Value::Flag, "Subrequests are not logged."),
+    row("source_charset", REQUEST_IF, (1, 1), Value::Any, RECODING),
     row("gzip_buffers", REQUEST, (2, 2), Value::Buffers, MEMORY),
     row("gzip_window", REQUEST, (1, 1), Value::Size, COMPRESSION),
     row("gzip_hash", REQUEST, (1, 1), Value::Size, COMPRESSION),
@@ -128,10 +138,10 @@ pub(crate) const NO_EFFECT: &[NoEffect] = &[
     row("postpone_gzipping", REQUEST, (1, 1), Value::Size, COMPRESSION),
     row("gunzip_buffers", REQUEST, (2, 2), Value::Buffers, MEMORY),
     row("brotli_buffers", REQUEST, (2, 2), Value::Buffers, MEMORY),
+    row("zstd_buffers", REQUEST, (2, 2), Value::Buffers, MEMORY),
     row("ssi_min_file_chunk", REQUEST, (1, 1), Value::Size, MEMORY),
     row("ssi_ignore_recycled_buffers", REQUEST, (1, 1), Value::Flag, MEMORY),
     row("ssl_dhparam", HTTP_SERVER, (1, 1), Value::Any, "The TLS library has no cipher suites with DHE."),
-    row("ssl_stapling_responder", HTTP_SERVER, (1, 1), Value::Any, STAPLING),
     row("ssl_stapling_verify", HTTP_SERVER, (1, 1), Value::Flag, STAPLING),
     row("http2_max_field_size", HTTP_SERVER, (1, 1), Value::Size, OBSOLETE_HEADS),
     row("http2_max_header_size", HTTP_SERVER, (1, 1), Value::Size, OBSOLETE_HEADS),
@@ -177,7 +187,7 @@ const MODULE_FILES: &[&str] = &[
     "http_fancyindex", "http_geoip", "http_geoip2", "http_headers_more_filter", "http_image_filter", "http_js",
     "http_lua", "http_memc", "http_naxsi", "http_ndk", "http_perl", "http_subs_filter", "http_upload_progress",
     "http_uploadprogress", "http_upstream_fair", "http_xslt_filter", "mail", "nchan", "rtmp", "stream",
-    "stream_geoip", "stream_geoip2", "stream_js", "ndk_http",
+    "stream_geoip", "stream_geoip2", "stream_js", "ndk_http", "http_zstd_filter", "http_zstd_static",
 ];
 
 /// Whether it is a directive of an unsupported gateway, other than its `_pass`.

@@ -25,6 +25,7 @@ mod tests {
             const OWN: [&str; 3] = ["_cache_rfc", "_cache_status", "_cache_targeted_fields"];
             matches!(name, "load_module" | "ignore_bare_lf")
                 || name.starts_with("brotli")
+                || name.starts_with("zstd")
                 || name.ends_with("_cache_purge")
                 || OWN.iter().any(|own| name.ends_with(own))
         };

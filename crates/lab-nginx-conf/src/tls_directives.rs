@@ -33,6 +33,7 @@ pub(crate) const TLS_RULES: &[DirectiveRule] = &[
     client("ssl_early_data", (1, 1), Shape::Once),
     client("ssl_stapling", (1, 1), Shape::Once),
     client("ssl_stapling_file", (1, 1), Shape::Once),
+    client("ssl_stapling_responder", (1, 1), Shape::Once),
     client("ssl_verify_client", (1, 1), Shape::Once),
     client("ssl_verify_depth", (1, 1), Shape::Once),
     client("ssl_client_certificate", (1, 1), Shape::Once),

@@ -17,6 +17,8 @@ pub(crate) fn advice(name: &str) -> Option<&'static str> {
     REFUSED.iter().find(is_in).map(|group| group.reason)
 }
 
+pub(crate) const NO_CACHE: &str = "There is no cache. Cache in front of lab proxy or in the application.";
+
 #[rustfmt::skip]
 pub(crate) const REFUSED: &[Refused] = &[
     Refused {
@@ -46,6 +48,17 @@ pub(crate) const REFUSED: &[Refused] = &[
                  uwsgi_pass.",
     },
     Refused {
+        names: &["uwsgi_cache_purge", "proxy_cache_purge"],
+        prefixes: &[],
+        reason: NO_CACHE,
+    },
+    Refused {
+        names: &["uwsgi_force_ranges", "proxy_force_ranges"],
+        prefixes: &[],
+        reason: "Ranges of a proxied response are the application's. Let it support them, or send a file with \
+                 X-Accel-Redirect.",
+    },
+    Refused {
         names: &["uwsgi_string"],
         prefixes: &[],
         reason: "Requests over uwsgi consist of variables. Use uwsgi_param.",
@@ -56,15 +69,15 @@ pub(crate) const REFUSED: &[Refused] = &[
         reason: "Check access with auth_basic or auth_request, or in the application.",
     },
     Refused {
-        names: &["charset_map", "source_charset"],
+        names: &["charset_map"],
         prefixes: &["image_filter", "xslt_", "xml_entities"],
-        reason: "Bodies are compressed with gzip or brotli, and changed by sub_filter, addition and ssi only. Transform them \
+        reason: "Bodies are compressed with gzip, brotli or zstd, and changed by sub_filter, addition and ssi only. Transform them \
                  in the application.",
     },
     Refused {
         names: &[],
-        prefixes: &["zstd"],
-        reason: "Responses are compressed with gzip or brotli, not with zstd. Use one of these.",
+        prefixes: &["zstd_"],
+        reason: "Clients decompress zstd without a dictionary, in blocks of any size. Remove it.",
     },
     Refused {
         names: &["create_full_put_path", "empty_gif", "flv", "min_delete_depth", "random_index", "slice"],
@@ -124,9 +137,9 @@ pub(crate) const REFUSED: &[Refused] = &[
         reason: "Only HTTP is supported.",
     },
     Refused {
-        names: &["least_time", "ntlm", "queue", "random", "state", "sticky"],
+        names: &["least_time", "ntlm", "queue", "state", "sticky"],
         prefixes: &[],
-        reason: "Use round robin, least_conn, ip_hash or hash. Each worker balances by its own counts.",
+        reason: "Use round robin, least_conn, ip_hash, hash or random. Each worker balances by its own counts.",
     },
 ];
 
@@ -136,7 +149,14 @@ mod tests {
 
     #[test]
     fn refused_names_are_known() {
-        let refused = ["zstd", "xslt_types", "ssl_ocsp", "fastcgi_pass", "more_set_headers", "sticky"];
+        let refused = [
+            "zstd_dict_file",
+            "xslt_types",
+            "ssl_ocsp",
+            "fastcgi_pass",
+            "more_set_headers",
+            "sticky",
+        ];
         for name in refused {
             assert!(advice(name).is_some(), "{name}");
         }

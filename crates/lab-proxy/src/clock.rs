@@ -12,6 +12,7 @@ struct Second {
     log: String,
     iso8601: String,
     error_log: String,
+    syslog: String,
 }
 
 thread_local! {
@@ -31,6 +32,11 @@ pub fn write_iso8601(now: SystemTime, out: &mut Vec<u8>) {
 /// Appends `2026/11/24 11:00:00`, the format of error logs.
 pub fn write_error_time(now: SystemTime, out: &mut Vec<u8>) {
     write(now, out, |second| &second.error_log);
+}
+
+/// Appends `Nov 24 11:00:00`, the format of syslog, in which days have a space in front instead of a zero.
+pub fn write_syslog_time(now: SystemTime, out: &mut Vec<u8>) {
+    write(now, out, |second| &second.syslog);
 }
 
 /// Parses a date of RFC 9110 §5.6.7, in seconds since 1970. As in nginx, a wrong day of the week does not matter.
@@ -65,6 +71,7 @@ impl Second {
             log: local.strftime("%d/%b/%Y:%H:%M:%S %z").to_string(),
             iso8601: local.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
             error_log: local.strftime("%Y/%m/%d %H:%M:%S").to_string(),
+            syslog: local.strftime("%b %e %H:%M:%S").to_string(),
         }
     }
 }

@@ -1,24 +1,32 @@
 //! Log files. Each worker buffers its lines of access logs and writes them when it is idle. Error logs are not
 //! buffered.
 
+mod syslog;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::io::{self, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
 use crate::clock;
 use crate::config::Config;
-use crate::config::logs::{AccessLog, AccessLogFile, ErrorLog, ErrorLogTarget, Severity};
+use crate::config::logs::{AccessLog, AccessLogFile, AccessLogTarget, ErrorLog, ErrorLogTarget, Severity};
 use crate::eval::Scope;
+use crate::phases::error_text;
 use crate::variables::{Template, Variable};
 use lab_net::log_file::LogFile;
 
 /// The open files of all logs, shared by all workers.
 #[derive(Debug, Clone)]
 pub struct LogFiles {
-    /// By [`AccessLog::file`](crate::config::logs::AccessLog::file).
+    /// By the index in [`AccessLogTarget::File`].
     access: Vec<(Arc<LogFile>, AccessLogFile)>,
     errors: HashMap<PathBuf, Arc<LogFile>>,
 }
@@ -34,7 +42,7 @@ pub struct LogFileError {
 const MAX_BUFFERED: usize = 64 * 1024;
 
 thread_local! {
-    /// This worker's buffers, by [`AccessLog::file`](crate::config::logs::AccessLog::file).
+    /// This worker's buffers, by the index in [`AccessLogTarget::File`].
     static BUFFERS: RefCell<Vec<LogBuffer>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -49,6 +57,8 @@ struct LogBuffer {
     max_age: Option<Duration>,
     /// The time of the first line.
     since: Instant,
+    /// `gzip=`: the level of compression.
+    gzip: Option<u32>,
 }
 
 impl LogFiles {
@@ -78,6 +88,7 @@ impl LogFiles {
             size: access.buffer,
             max_age: access.flush,
             since: Instant::now(),
+            gzip: access.gzip,
         };
         BUFFERS.with_borrow_mut(|buffers| *buffers = self.access.iter().map(buffer).collect());
     }
@@ -110,6 +121,10 @@ impl LogFiles {
             _ = match target {
                 ErrorLogTarget::File(path) => self.errors.get(path).map(|file| file.append(&line)),
                 ErrorLogTarget::Stderr => Some(io::stderr().write_all(&line)),
+                ErrorLogTarget::Syslog(config) => {
+                    syslog::send(config, severity, &line[..line.len() - 1]);
+                    None
+                }
             };
         }
     }
@@ -155,14 +170,42 @@ impl ErrorSubject<'_> {
     }
 }
 
-/// Appends a line to the buffer of an access log. Without `buffer=` it is written before this thread next sleeps.
-pub(crate) fn append(log: &AccessLog, scope: &Scope<'_>) {
+/// Appends a line to an access log, or to its buffer. Without `buffer=` that is written before this thread next sleeps.
+///
+/// # Errors
+/// A line for the error log: the path has variables, and its file cannot be written.
+pub(crate) fn append(log: &AccessLog, scope: &Scope<'_>) -> Result<(), (Severity, String)> {
     let is_false = |condition: &Template| matches!(&*condition.value(scope), b"" | b"0");
     if log.condition.as_ref().is_some_and(is_false) {
-        return;
+        return Ok(());
     }
+    match &log.target {
+        AccessLogTarget::File(file) => {
+            append_to_buffer(*file, log, scope);
+            Ok(())
+        }
+        AccessLogTarget::PathTemplate { template, folder } => {
+            let path = folder.join(OsStr::from_bytes(&template.value(scope)));
+            let mut line = line(log, scope);
+            line.push(b'\n');
+            append_to_path(&path, &line, scope)
+        }
+        AccessLogTarget::Syslog(config) => {
+            syslog::send(config, config.severity, &line(log, scope));
+            Ok(())
+        }
+    }
+}
+
+fn line(log: &AccessLog, scope: &Scope<'_>) -> Vec<u8> {
+    let mut line = Vec::new();
+    log.format.line.write_log(scope, log.format.escape, &mut line);
+    line
+}
+
+fn append_to_buffer(file: usize, log: &AccessLog, scope: &Scope<'_>) {
     BUFFERS.with_borrow_mut(|buffers| {
-        let Some(buffer) = buffers.get_mut(log.file) else { return };
+        let Some(buffer) = buffers.get_mut(file) else { return };
         if buffer.lines.is_empty() && buffer.max_age.is_some() {
             buffer.since = Instant::now();
         }
@@ -172,6 +215,22 @@ pub(crate) fn append(log: &AccessLog, scope: &Scope<'_>) {
             buffer.write();
         }
     });
+}
+
+/// As in nginx, a request whose root does not exist gets no line: clients must not be able to make files for any host.
+fn append_to_path(path: &Path, line: &[u8], scope: &Scope<'_>) -> Result<(), (Severity, String)> {
+    let root = scope.root();
+    let root = Path::new(OsStr::from_bytes(&root));
+    let tested = root.metadata().and_then(|metadata| match metadata.is_dir() {
+        true => Ok(()),
+        false => Err(rustix::io::Errno::NOTDIR.into()),
+    });
+    tested.map_err(|error| {
+        (Severity::Error, format!("testing \"{}\" existence failed ({})", root.display(), error_text(&error)))
+    })?;
+    let failed =
+        |error: io::Error| (Severity::Crit, format!("open() \"{}\" failed ({})", path.display(), error_text(&error)));
+    LogFile::open(path).and_then(|file| file.append(line)).map_err(failed)
 }
 
 /// Writes the buffers of this thread that have no `buffer=`.
@@ -199,12 +258,23 @@ fn flush_where(is_due: impl Fn(&LogBuffer) -> bool) {
 
 impl LogBuffer {
     fn write(&mut self) {
-        if let Err(error) = self.file.append(&self.lines) {
+        let written = match self.gzip {
+            None => self.file.append(&self.lines),
+            Some(level) => compress(&self.lines, level).and_then(|compressed| self.file.append(&compressed)),
+        };
+        if let Err(error) = written {
             // as in nginx, the lines are lost and serving goes on
             _ = writeln!(io::stderr(), "[alert] cannot write to an access log: {error}");
         }
         self.lines.clear();
     }
+}
+
+/// Lines as a member of a gzip file, to which others may be appended (RFC 1952 §2.2).
+fn compress(lines: &[u8], level: u32) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::new(level));
+    encoder.write_all(lines)?;
+    encoder.finish()
 }
 
 fn open(path: &Path) -> Result<Arc<LogFile>, LogFileError> {

@@ -5,49 +5,55 @@ use std::fmt::Write as _;
 use super::super::deployment::{App, Deployment, Packages};
 use super::{quoted, quoted_path};
 
+/// Where the comments behind the lines start, if there is room.
+const COMMENTS: usize = 44;
+
 pub(super) fn write(text: &mut String, deployment: &Deployment, app: &App) {
-    let _ = writeln!(text, "[app]");
     let interface = if app.is_asgi { "asgi" } else { "wsgi" };
-    let _ = writeln!(text, "{interface} = {}", quoted(&app.name));
-    let _ =
-        writeln!(text, "path = {}                                  # the folder of its module", quoted_path(&app.path));
-    let _ =
-        writeln!(text, "cwd  = {}                                  # where the servers start", quoted_path(&app.path));
+    let mut line = |line: String, comment: &str| {
+        let _ = match comment {
+            "" => writeln!(text, "{line}"),
+            comment => writeln!(text, "{line:COMMENTS$} # {comment}"),
+        };
+    };
+    line("[app]".to_owned(), "");
+    line(format!("{interface} = {}", quoted(&app.name)), "");
+    line(format!("path = {}", quoted_path(&app.path)), "the folder of its module");
+    line(format!("cwd  = {}", quoted_path(&app.cwd)), "where the servers start");
     match &deployment.packages {
         Packages::Venv(venv) => {
-            let _ = writeln!(
-                text,
-                "venv = {}                              # its own packages, with its own gunicorn if it has one",
-                quoted_path(venv)
-            );
+            let comment = "its own packages, with its own gunicorn if it has one";
+            line(format!("venv = {}", quoted_path(venv)), comment);
         }
         Packages::File(file) => {
-            let _ = writeln!(
-                text,
-                "requirements = {}           # what it pins is installed, also of the server",
-                quoted_path(file)
-            );
+            let comment = "what it pins is installed, also of the server";
+            line(format!("requirements = {}", quoted_path(file)), comment);
         }
         Packages::NotFound => {
-            let _ = writeln!(
-                text,
-                "# venv = \".venv\"                            # or requirements = \"requirements.txt\": none was found"
-            );
+            let comment = "or requirements = \"requirements.txt\": none was found";
+            line("# venv = \".venv\"".to_owned(), comment);
         }
     }
-    if let Some(file) = &deployment.env_file {
-        let _ = writeln!(text, "env_file = {}", quoted_path(file));
+    match deployment.env_files.as_slice() {
+        [] => {}
+        [file] => line(format!("env_file = {}", quoted_path(file)), ""),
+        files => {
+            let files: Vec<String> = files.iter().map(|file| quoted_path(file)).collect();
+            line(format!("env_file = [{}]", files.join(", ")), "the later ones override");
+        }
     }
     if !app.variables.is_empty() {
         let pairs = app.variables.iter().map(|(name, value)| format!("{} = {}", quoted(name), quoted(value)));
-        let _ = writeln!(text, "env = {{ {} }}", pairs.collect::<Vec<_>>().join(", "));
+        line(format!("env = {{ {} }}", pairs.collect::<Vec<_>>().join(", ")), "");
     }
-    if let Some((command, is_safe)) = &app.setup {
-        let (mark, note) = match is_safe {
-            true => ("", "before each start"),
-            false => ("# ", "not run unless you say so: it changes the database that is there"),
-        };
-        let _ = writeln!(text, "{mark}setup = {}   # {note}", quoted(command));
+    if let Some(setup) = &app.setup {
+        match setup.changes_data {
+            false => line(format!("setup = {}", quoted(&setup.command)), "before each start"),
+            true => {
+                let comment = "not run unless you say so: it would change a database that is there";
+                line(format!("# setup = {}", quoted(&setup.command)), comment);
+            }
+        }
     }
     text.push('\n');
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::deployment::{App, Deployment};
+use super::super::deployment::{App, Deployment, ServerCommand};
 use super::super::nginx::{Header, Redirect, Server};
 use super::site::{Site, request};
 use super::{quoted, quoted_literal};
@@ -15,19 +15,19 @@ const FORGED_HOST: &str = "forged.invalid";
 
 pub(super) fn write(text: &mut String, deployment: &Deployment, app: &App, site: &Site<'_>) {
     text.push_str("# --- Is it right?\n\n");
-    let is_protected = site.server.is_some_and(|server| server.is_protected);
-    let classes = match site.is_page_known && !is_protected {
+    let classes = match site.is_open() {
         true => "[\"2xx\", \"3xx\"]",
         false => "[\"2xx\", \"3xx\", \"4xx\"]",
     };
     let _ = write!(
         text,
         "[[check]]\nname    = \"a page is served\"\n{}expect.status = {classes}\n",
-        site.request(site.page, &[])
+        site.request(&site.page, &[])
     );
-    let added = site.server.map_or(&[][..], |server| &server.headers);
+    // Those of other locations are not known.
+    let added = site.server.filter(|_| site.is_at_root()).map_or(&[][..], |server| &server.headers);
     // Without `always`, only some statuses have the field.
-    let sure = added.iter().filter(|header| header.is_always || (site.is_page_known && !is_protected));
+    let sure = added.iter().filter(|header| header.is_always || site.is_open());
     let rules: Vec<String> = sure.map(|header| header_rule(header, app.is_django)).collect();
     if !rules.is_empty() {
         let file = site.nginx.map(|nginx| nginx.file.display().to_string()).unwrap_or_default();
@@ -36,7 +36,7 @@ pub(super) fn write(text: &mut String, deployment: &Deployment, app: &App, site:
     let _ = write!(
         text,
         "\n[[check]]\nname    = \"a page that is not there is no server error\"\n{}expect.status = [\"2xx\", \"3xx\", \"4xx\"]\n",
-        site.request("/no-such-page-of-lab", &[])
+        site.request(&site.missing_page(), &[])
     );
     let forged = [
         ("X-Forwarded-Host", FORGED_HOST),
@@ -50,26 +50,30 @@ pub(super) fn write(text: &mut String, deployment: &Deployment, app: &App, site:
          name    = \"forged forwarded fields reach no page and no redirect\"\n{}expect.status  = {classes}\n\
          expect.headers = {{ Location = {{ lacks = \"{FORGED_HOST}\" }}, Set-Cookie = {{ lacks = \"{FORGED_HOST}\" }} }}\n\
          expect.body    = {{ lacks = \"{FORGED_HOST}\" }}\n",
-        site.request(site.page, &forged)
+        site.request(&site.page, &forged)
     );
     // Without a proxy, lab's client would be the one that servers trust.
-    if site.is_page_known && !is_protected && site.server.is_some_and(|server| server.passes_root) {
-        let _ = writeln!(
-            text,
-            "expect.app     = {{ remote_addr = {{ not = \"203.0.113.9\" }}, host = {{ lacks = \"{FORGED_HOST}\" }}, \
-             scheme = {{ not = \"gopher\" }} }}"
-        );
+    if site.is_open() && site.server.is_some() {
+        let mut rules = format!("host = {{ lacks = \"{FORGED_HOST}\" }}, scheme = {{ not = \"gopher\" }}");
+        match deployment.server.as_ref().is_some_and(trusts_loopback) {
+            true => text.push_str(
+                "# Not remote_addr: uvicorn takes lab's client for a proxy, because both are on this machine.\n",
+            ),
+            false => rules = format!("remote_addr = {{ not = \"203.0.113.9\" }}, {rules}"),
+        }
+        let _ = writeln!(text, "expect.app     = {{ {rules} }}");
     }
     for (path, cookie) in &deployment.cookies {
+        let Some(path) = site.client_path(path) else { continue };
         let _ = write!(
             text,
             "\n[[check]]\nname    = {}\n{}expect.status  = [\"2xx\", \"3xx\"]\n",
             quoted(&format!("{path} is served, and sets {cookie} for this site only")),
-            site.request(path, &[])
+            site.request(&path, &[])
         );
         let _ = writeln!(text, "expect.headers = {{ Set-Cookie = {{ lacks = \"SameSite=None\" }} }}");
     }
-    let mut requested: Vec<&str> = site.name.into_iter().collect();
+    let mut requested: Vec<&str> = site.server.and_then(|server| server.name.as_deref()).into_iter().collect();
     for server in site.nginx.map_or(&[][..], |nginx| &nginx.servers) {
         if let (Some(redirect), true) = (&server.redirect, server.is_plain)
             && write_redirect(text, server, redirect, site)
@@ -101,6 +105,13 @@ pub(super) fn write(text: &mut String, deployment: &Deployment, app: &App, site:
         }
     }
     text.push('\n');
+}
+
+/// Whether a server takes clients at 127.0.0.1 for proxies, and so believes the fields that they send. Where it trusts everybody,
+/// the field is a fault outside as well.
+fn trusts_loopback(server: &ServerCommand) -> bool {
+    let has = |word: &str| server.arguments.iter().any(|argument| argument == word);
+    server.kind.ends_with("uvicorn") && !has("*") && !has("--no-proxy-headers")
 }
 
 fn header_rule(header: &Header, is_django: bool) -> String {

@@ -5,20 +5,33 @@ use std::fmt::Write as _;
 use super::quoted;
 use super::site::Site;
 
+/// The gate of a scenario without loads.
+const FACTS_ALONE: &str =
+    "\n# Facts alone are gated: what the checks saw, compared with the committed snapshot.\n[gate]\n";
+
 pub(super) fn write(text: &mut String, site: &Site<'_>) {
     text.push_str("# --- How fast is it?\n\n");
-    if let Some((nginx, line)) = site.nginx.and_then(|nginx| Some((nginx, nginx.limit_of(site.page)?))) {
+    if let Some((nginx, line)) = site.nginx.and_then(|nginx| Some((nginx, nginx.limit_of(&site.page)?))) {
         let _ = write!(
             text,
             "# {}:{line} limits the requests of one client, and a load driver is one: it would measure the limit. Without it,\n\
              # in a copy of that file, a load is\n#\n\
              #     [[load]]\n#     name        = \"page\"\n#     driver      = \"closed\"\n#     connections = 4\n#     path        = {}\n#     duration    = \"5s\"\n",
             nginx.file.display(),
-            quoted(site.page)
+            quoted(&site.page)
         );
-        text.push_str(
-            "\n# Facts alone are gated: what the checks saw, compared with the committed snapshot.\n[gate]\n",
+        text.push_str(FACTS_ALONE);
+        return;
+    }
+    if !site.is_open() {
+        let load = load(site);
+        let lines = load.lines().map(|line| format!("#     {line}").trim_end().to_owned() + "\n");
+        let _ = write!(
+            text,
+            "# No page is known that everybody may see: a load would measure errors. With the path of one, it is\n#\n{}",
+            lines.collect::<String>()
         );
+        text.push_str(FACTS_ALONE);
         return;
     }
     text.push_str(&load(site));
@@ -32,7 +45,7 @@ pub(super) fn write(text: &mut String, site: &Site<'_>) {
 
 /// A closed loop on the page. Only the requests of journeys can have another host without TLS.
 fn load(site: &Site<'_>) -> String {
-    let page = quoted(site.page);
+    let page = quoted(&site.page);
     let closed = |tls: &str| {
         format!(
             "[[load]]\nname        = \"page\"\n\

@@ -22,7 +22,7 @@ fn lines(service: &Service) -> String {
     let mut text = format!("[app.services.{name}]   # {place}: {image}\n");
     let _ = match kind {
         Some(kind) => writeln!(text, "kind = {}", quoted(kind)),
-        None => writeln!(text, "command = \"…\"   # what runs it at {{host}}:{{port}}"),
+        None => writeln!(text, "image = {}   # in a container\nport  = 0   # on which it listens there", quoted(image)),
     };
     if let Some(then) = then {
         let _ = writeln!(text, "then = {}", quoted(then));

@@ -12,8 +12,11 @@ pub(super) struct Site<'d> {
     pub(super) is_tls: bool,
     /// The name that requests must have.
     pub(super) name: Option<&'d str>,
-    pub(super) page: &'d str,
-    pub(super) is_page_known: bool,
+    /// The path of a page, as clients have it.
+    pub(super) page: String,
+    is_page_known: bool,
+    /// The prefix of the location that passes it on.
+    prefix: &'d str,
 }
 
 impl Site<'_> {
@@ -22,14 +25,40 @@ impl Site<'_> {
         let servers = nginx.map_or(&[][..], |nginx| &nginx.servers);
         let passing = servers.iter().filter(|server| server.passes);
         let server = passing.clone().find(|server| server.is_tls).or_else(|| passing.clone().next());
+        let passed = || server.into_iter().flat_map(|server| &server.passed).map(|passed| passed.prefix.as_str());
+        let known = deployment.pages.iter().find_map(|page| client_path(server, page));
+        let is_page_known = known.is_some();
+        let page = known.unwrap_or_else(|| passed().min_by_key(|prefix| prefix.len()).unwrap_or("/").to_owned());
+        let prefix = passed().filter(|prefix| page.starts_with(prefix)).max_by_key(|prefix| prefix.len());
         Site {
             nginx,
             server,
             is_tls: server.is_some_and(|server| server.is_tls && !server.is_plain),
-            name: server.and_then(|server| server.name.as_deref()),
-            page: deployment.page.as_deref().unwrap_or("/"),
-            is_page_known: deployment.page.is_some(),
+            name: server.and_then(|server| server.name.as_deref()).or(deployment.host.as_deref()),
+            page,
+            is_page_known,
+            prefix: prefix.unwrap_or("/"),
         }
+    }
+
+    /// Whether the page is known, and is there for everybody.
+    pub(super) fn is_open(&self) -> bool {
+        self.is_page_known && !self.server.is_some_and(|server| server.is_protected)
+    }
+
+    /// Whether the location of the page is `/`.
+    pub(super) fn is_at_root(&self) -> bool {
+        self.prefix == "/"
+    }
+
+    /// The path of a page that the application does not have.
+    pub(super) fn missing_page(&self) -> String {
+        format!("{}/no-such-page-of-lab", self.prefix.trim_end_matches('/'))
+    }
+
+    /// The path by which clients reach a page of the application.
+    pub(super) fn client_path(&self, page: &str) -> Option<String> {
+        client_path(self.server, page)
     }
 
     /// A request for a path, with further header lines.
@@ -37,6 +66,11 @@ impl Site<'_> {
         let host = self.name.map(|name| ("Host", name));
         request(path, host.into_iter().chain(lines.iter().copied()), self.is_tls)
     }
+}
+
+/// Without a proxy, the application has its own paths.
+fn client_path(server: Option<&Server>, page: &str) -> Option<String> {
+    server.map_or_else(|| Some(page.to_owned()), |server| server.client_path(page))
 }
 
 /// A request for a path, with header lines.

@@ -1,26 +1,20 @@
-//! Looks for the application, its packages and its variables.
+//! Looks for the application.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::super::app::{self, Candidate};
-use super::super::deployment::{App, Deployment, Packages};
+use super::super::command_line::CommandLine;
+use super::super::deployment::{App, Deployment};
 use super::super::launch_files::Launch;
+use super::super::pages;
 use super::super::python::{self, Module};
 use super::server::is_gunicorn_config;
 
-/// Names of virtual environments.
-const VENVS: [&str; 3] = [".venv", "venv", "env"];
-/// Files with an application's packages, the most exact first.
-const PACKAGE_FILES: [&str; 6] = [
-    "uv.lock",
-    "poetry.lock",
-    "requirements.txt",
-    "requirements/production.txt",
-    "requirements/prod.txt",
-    "requirements/base.txt",
-];
+/// Folders of a project that hold its packages, and nothing else.
+const SOURCE_FOLDERS: [&str; 2] = ["src", "lib"];
+/// The variable with the module of Django's settings.
+const SETTINGS_MODULE: &str = "DJANGO_SETTINGS_MODULE";
 
 /// The application that the launch or a setting names; otherwise the most likely one.
 pub(super) fn find(
@@ -29,25 +23,25 @@ pub(super) fn find(
     modules: &BTreeMap<PathBuf, Module>,
     deployment: &mut Deployment,
 ) {
-    let command = launch.map(|launch| &launch.command);
+    let mut command = launch.map(|launch| launch.command.clone()).unwrap_or_default();
     let config = deployment.server.as_ref().and_then(|server| server.config.clone());
     let settings = config.as_ref().and_then(|config| modules.get(config)).map(|module| &module.settings);
     let setting = |name: &str| settings.and_then(|settings| settings.get(name)).map(|setting| setting.value.clone());
-    let named = command.and_then(|command| command.app.clone()).or_else(|| setting("wsgi_app"));
-    let folder = command.and_then(|command| command.folder.clone()).or_else(|| setting("chdir").map(PathBuf::from));
+    command.app = command.app.or_else(|| setting("wsgi_app"));
+    command.working_folder = command.working_folder.or_else(|| setting("chdir").map(PathBuf::from));
+    command.import_folder = command.import_folder.or_else(|| setting("pythonpath").map(PathBuf::from));
     let own: BTreeMap<PathBuf, Module> = modules
         .iter()
         .filter(|(file, _)| !is_gunicorn_config(file))
         .map(|(file, module)| (file.clone(), module.clone()))
         .collect();
     let candidates = app::candidates(&own);
-    let is_asgi_server = command.is_some_and(|command| command.is_asgi);
-    let chosen = match &named {
-        Some(named) => named_app(named, folder.as_deref(), &own, is_asgi_server),
+    let chosen = match &command.app {
+        Some(named) => named_app(named, &command, &own),
         None => candidates.first().cloned(),
     };
-    let Some(Candidate { name, path, is_asgi, place }) = chosen else {
-        deployment.missing.push(match named {
+    let Some(Candidate { name, path, is_asgi, place, file }) = chosen else {
+        deployment.missing.push(match &command.app {
             Some(named) => format!("the application {named}, which the server's command line names"),
             None => "the application (a module with Flask(…), FastAPI(…), get_wsgi_application() or create_app())"
                 .to_owned(),
@@ -57,35 +51,63 @@ pub(super) fn find(
     deployment.found.push(format!("the application: {name} ({place})"));
     let others: Vec<&str> =
         candidates.iter().map(|other| other.name.as_str()).filter(|other| *other != name).take(3).collect();
-    if named.is_none() && !others.is_empty() {
+    if command.app.is_none() && !others.is_empty() {
         deployment.found.push(format!("other applications: {}", others.join(", ")));
     }
-    let manage = files.iter().find(|file| file.file_name().is_some_and(|name| name == "manage.py"));
-    let setup = manage.map(|manage| {
-        let home = manage.parent().unwrap_or(Path::new(""));
-        let has_data = fs::read_dir(deployment.folder.join(home))
-            .into_iter()
-            .flatten()
-            .flatten()
-            .any(|entry| entry.path().extension().is_some_and(|extension| extension == "sqlite3"));
-        (format!("python {} migrate --noinput", manage.display()), !has_data)
-    });
-    deployment.page = app::page(&own);
+    let mut variables = launch.map(|launch| launch.variables.clone()).unwrap_or_default();
+    let manage = manage_file(files, &path, modules);
+    if let Some(manage) = &manage
+        && let Some(module) = differing_settings(&own[&file], manage.1)
+        && variables.iter().all(|(name, _)| name != SETTINGS_MODULE)
+    {
+        // `manage.py` would prepare the database of other settings.
+        variables.push((SETTINGS_MODULE.to_owned(), module.to_owned()));
+    }
+    deployment.pages = pages::pages(&own);
     deployment.cookies =
-        app::django_admin(&own).map(|admin| (format!("{admin}login/"), "csrftoken".to_owned())).into_iter().collect();
-    let variables = launch.map(|launch| launch.variables.clone()).unwrap_or_default();
-    deployment.app = Some(App { name, path, is_asgi, variables, setup, is_django: manage.is_some() });
+        pages::django_admin(&own).map(|admin| (format!("{admin}login/"), "csrftoken".to_owned())).into_iter().collect();
+    let is_django = manage.is_some();
+    deployment.host = is_django.then(|| pages::allowed_host(modules)).flatten();
+    let cwd = working_folder(&command, &path);
+    deployment.app = Some(App { name, path, cwd, is_asgi, variables, setup: None, is_django });
+}
+
+/// Django's `manage.py`: the one nearest to the application.
+pub(super) fn manage_file<'m>(
+    files: &[PathBuf],
+    path: &Path,
+    modules: &'m BTreeMap<PathBuf, Module>,
+) -> Option<(PathBuf, &'m Module)> {
+    let is_manage = |file: &&PathBuf| file.file_name().is_some_and(|name| name == "manage.py");
+    let of_django = files.iter().filter(is_manage).filter_map(|file| Some((file, modules.get(file)?)));
+    let mut of_django: Vec<_> = of_django.filter(|(_, module)| module.runs_django).collect();
+    of_django.sort_by_key(|(file, _)| file.parent() != Some(path));
+    of_django.into_iter().next().map(|(file, module)| (file.clone(), module))
+}
+
+/// The settings module that the application takes by default, if `manage.py` takes another.
+fn differing_settings<'m>(application: &'m Module, manage: &Module) -> Option<&'m str> {
+    let own = application.defaults.get(SETTINGS_MODULE)?;
+    (manage.defaults.get(SETTINGS_MODULE) != Some(own)).then_some(own)
+}
+
+/// Where the server starts: where its command line says, if that folder is here. Otherwise the folder of the module, or the one
+/// above that of all sources: such a package is installed, or found by a path.
+fn working_folder(command: &CommandLine, path: &Path) -> PathBuf {
+    let above = || path.parent().unwrap_or(Path::new("")).to_owned();
+    let is_sources = path.file_name().is_some_and(|name| SOURCE_FOLDERS.iter().any(|known| name == *known));
+    let is_imported = command.import_folder.as_ref().is_some_and(|folder| path.ends_with(folder));
+    match &command.working_folder {
+        Some(folder) if path.starts_with(folder) => folder.clone(),
+        _ if is_sources || is_imported => above(),
+        _ => path.to_owned(),
+    }
 }
 
 /// The application that a command line names, wherever its module is.
-fn named_app(
-    named: &str,
-    folder: Option<&Path>,
-    modules: &BTreeMap<PathBuf, Module>,
-    is_asgi: bool,
-) -> Option<Candidate> {
+fn named_app(named: &str, command: &CommandLine, modules: &BTreeMap<PathBuf, Module>) -> Option<Candidate> {
     let (module, callable) = named.split_once(':').unwrap_or((named, "application"));
-    let mut folders: Vec<PathBuf> = folder.map(Path::to_owned).into_iter().collect();
+    let mut folders: Vec<PathBuf> = command.import_folder.iter().chain(&command.working_folder).cloned().collect();
     folders.push(PathBuf::new());
     folders.extend(modules.keys().filter_map(|file| file.parent()).flat_map(Path::ancestors).map(Path::to_owned));
     let found = folders.into_iter().find_map(|folder| Some((app::file_of(module, &folder, modules)?, folder)));
@@ -94,38 +116,27 @@ fn named_app(
     let definitions = defined.apps.iter().chain(&defined.factories);
     let definition = definitions.into_iter().find(|definition| definition.name == bare);
     let line = definition.map_or(1, |definition| definition.line);
-    let is_asgi = is_asgi || definition.is_some_and(|definition| definition.interface == python::Interface::Asgi);
+    let is_asgi =
+        command.is_asgi || definition.is_some_and(|definition| definition.interface == python::Interface::Asgi);
     let name = format!("{module}:{callable}");
-    Some(Candidate { name, path, is_asgi, place: format!("{}:{line}", file.display()) })
+    let place = format!("{}:{line}", file.display());
+    Some(Candidate { name, path, is_asgi, place, file: file.clone() })
 }
 
-/// Its packages, and the file with its variables.
-pub(super) fn find_packages(folder: &Path, deployment: &mut Deployment) {
-    let home = deployment.app.as_ref().map(|app| app.path.clone()).unwrap_or_default();
-    let homes: Vec<PathBuf> = if home.as_os_str().is_empty() { vec![home] } else { vec![PathBuf::new(), home] };
-    let venv = homes.iter().flat_map(|home| VENVS.map(|name| home.join(name)));
-    let venv = venv.into_iter().find(|venv| folder.join(venv).join("bin/python").is_file());
-    let file = homes.iter().flat_map(|home| PACKAGE_FILES.map(|name| home.join(name)));
-    let file = file.into_iter().find(|file| folder.join(file).is_file());
-    deployment.packages = match (venv, file) {
-        (Some(venv), _) => {
-            deployment.found.push(format!("the application's environment: {}", venv.display()));
-            Packages::Venv(venv)
-        }
-        (None, Some(file)) => {
-            deployment.found.push(format!("the application's packages: {}", file.display()));
-            Packages::File(file)
-        }
-        (None, None) => {
-            deployment.missing.push(
-                "the application's packages (.venv, uv.lock, poetry.lock, requirements.txt): it gets none".to_owned(),
-            );
-            Packages::NotFound
-        }
-    };
-    let env_file = homes.iter().map(|home| home.join(".env")).find(|file| folder.join(file).is_file());
-    if let Some(file) = &env_file {
-        deployment.found.push(format!("variables: {}", file.display()));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn server_starts_above_the_folder_of_sources() {
+        let folder = |command: CommandLine, path: &str| working_folder(&command, Path::new(path));
+        assert_eq!(folder(CommandLine::default(), "backend"), PathBuf::from("backend"));
+        assert_eq!(folder(CommandLine::default(), "src"), PathBuf::new());
+        let importing = CommandLine { import_folder: Some("app".into()), ..CommandLine::default() };
+        assert_eq!(folder(importing, "app"), PathBuf::new());
+        let changing = CommandLine { working_folder: Some("app".into()), ..CommandLine::default() };
+        assert_eq!(folder(changing, "app"), PathBuf::from("app"));
+        let on_a_server = CommandLine { working_folder: Some("/srv/app".into()), ..CommandLine::default() };
+        assert_eq!(folder(on_a_server, "app"), PathBuf::from("app"));
     }
-    deployment.env_file = env_file;
 }

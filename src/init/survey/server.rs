@@ -1,64 +1,14 @@
-//! Looks for the file that starts the app server, and for its settings.
+//! Looks for the settings of the app server.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::super::compose::compose;
 use super::super::deployment::{Deployment, ServerCommand};
-use super::super::launch_files::{self, Launch};
+use super::super::launch_files::Launch;
 use super::super::python::Module;
-use super::super::variables;
-use super::services::{compose_variables, is_compose};
-use super::text_of;
 
 /// The worker class of lab's variant `gunicorn/uvicorn`.
 const UVICORN_WORKER: &str = "uvicorn.workers.UvicornWorker";
-
-/// The file that starts the server.
-pub(super) fn find_launch(files: &[PathBuf], deployment: &mut Deployment) -> Option<Launch> {
-    let ranked = |file: &PathBuf| -> Option<usize> {
-        let name = file.file_name().and_then(|name| name.to_str())?;
-        match name {
-            "Procfile" => Some(0),
-            name if name.ends_with(".service") => Some(1),
-            _ if is_compose(file) => Some(2),
-            name if name.starts_with("Dockerfile") => Some(3),
-            name if name.ends_with(".sh") => Some(4),
-            _ => None,
-        }
-    };
-    let mut launches: Vec<(usize, &PathBuf)> = files.iter().filter_map(|file| Some((ranked(file)?, file))).collect();
-    launches.sort_by_key(|(rank, _)| *rank);
-    for (rank, file) in launches {
-        let Some(text) = text_of(deployment, file) else { continue };
-        let launch = match rank {
-            0 => launch_files::procfile(&text),
-            1 => launch_files::unit(&text),
-            2 => match compose(&text) {
-                Ok(launch) => launch.map(|launch| interpolated(launch, &compose_variables(file, deployment))),
-                Err(error) => {
-                    deployment.missing.push(format!("{} cannot be read: {error}", file.display()));
-                    None
-                }
-            },
-            3 => launch_files::dockerfile(&text),
-            _ => launch_files::script(&text),
-        };
-        if let Some(launch) = launch {
-            deployment.found.push(format!("{} started by {}:{}", launch.command.kind, file.display(), launch.line));
-            return Some(launch);
-        }
-    }
-    None
-}
-
-/// The launch with its variables' values as compose passes them.
-fn interpolated(mut launch: Launch, known: &[(String, String)]) -> Launch {
-    for (_, value) in &mut launch.variables {
-        *value = variables::interpolated(value, known);
-    }
-    launch
-}
 
 /// Whether the file is named after gunicorn's configuration.
 pub(super) fn is_gunicorn_config(file: &Path) -> bool {
@@ -77,7 +27,12 @@ pub(super) fn find(
     let kind = command.map_or("gunicorn", |command| command.kind);
     let named = command.and_then(|command| command.config.as_ref());
     let is_named = |file: &&PathBuf| named.is_some_and(|named| file.ends_with(named) || named.ends_with(file));
-    let config = files.iter().find(is_named).or_else(|| files.iter().find(|file| is_gunicorn_config(file)));
+    // A gunicorn that is started without one reads only the file of this name.
+    let is_default = |file: &&PathBuf| match launch {
+        Some(_) => file.ends_with("gunicorn.conf.py"),
+        None => is_gunicorn_config(file),
+    };
+    let config = files.iter().find(is_named).or_else(|| files.iter().filter(|_| named.is_none()).find(is_default));
     let config = config.filter(|_| kind == "gunicorn").cloned();
     if let (Some(named), None) = (named, &config) {
         deployment
@@ -100,12 +55,15 @@ pub(super) fn find(
             Some("uvicorn")
         }
         ("granian", _) if command.is_some_and(|command| command.is_asgi) => Some("asgi"),
+        // nginx speaks uWSGI's own protocol to it.
+        ("uwsgi", _) if deployment.nginx.as_ref().is_some_and(|nginx| nginx.speaks_uwsgi) => Some("socket"),
         _ => None,
     };
     let workers = command.and_then(|command| command.workers);
     deployment.server = Some(ServerCommand {
         kind: variant.map_or(kind.to_owned(), |variant| format!("{kind}/{variant}")),
-        workers: workers.or_else(|| config.is_none().then_some(2)),
+        // A server that is started without a number has its own default.
+        workers: workers.or_else(|| (launch.is_none() && config.is_none()).then_some(2)),
         threads: command.and_then(|command| command.threads),
         arguments,
         config,

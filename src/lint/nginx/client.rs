@@ -23,9 +23,16 @@ pub(super) const FORWARDED_FOR_FROM_CLIENT: Rule = Rule {
 
 pub(super) const FORWARDED_PROTO_UNSET: Rule = Rule {
     name: "forwarded-proto-unset",
-    severity: Severity::Error,
-    why: "a client's X-Forwarded-Proto arrives unchanged, and ProxyFix and gunicorn trust the proxy; without the field the application takes https for http, in redirects and secure cookies",
+    severity: Severity::Warning,
+    why: "without the field the application takes https for http, in redirects and secure cookies; and a client's own arrives unchanged",
     source: "Werkzeug's ProxyFix (x_proto is 1 by default); gunicorn's secure_scheme_headers",
+};
+
+pub(super) const FORWARDED_FIELD_PASSED_ON: Rule = Rule {
+    name: "forwarded-field-passed-on",
+    severity: Severity::Advice,
+    why: "ProxyFix, and gunicorn for the scheme, trust the field, because it comes from the proxy",
+    source: "Werkzeug, Tell Flask it is behind a proxy; gunicorn's secure_scheme_headers",
 };
 
 pub(super) const FORWARDED_PROTO_FROM_CLIENT: Rule = Rule {
@@ -57,8 +64,12 @@ pub(super) const UNDERSCORES_IN_HEADERS: Rule = Rule {
 };
 
 pub(super) fn check(block: &Block, findings: &mut Vec<Finding>) {
-    if let Some(pass) = block.proxy_pass() {
-        check_forwarded_fields(block, pass, findings);
+    if let Some(pass) = block.proxy_pass().filter(|_| !block.is_for_subrequests()) {
+        // A server that only this machine reaches gets the fields of a proxy before it.
+        if !block.listens_on_loopback() {
+            check_forwarded_fields(block, pass, findings);
+        }
+        check_host(block, pass, findings);
     }
     for from in block.named("set_real_ip_from") {
         let range = from.arg(0).unwrap_or_default();
@@ -83,14 +94,26 @@ pub(super) fn check(block: &Block, findings: &mut Vec<Finding>) {
     }
 }
 
+/// Variables with the address of the client.
+const CLIENT_ADDRESSES: [&str; 4] =
+    ["$remote_addr", "$realip_remote_addr", "$proxy_add_x_forwarded_for", "$proxy_protocol_addr"];
+
 /// Checks the fields in which the application learns about the client.
 fn check_forwarded_fields(block: &Block, pass: &Directive, findings: &mut Vec<Finding>) {
-    let misspelt = |name: &str| {
-        let settings = block.effective("proxy_set_header");
-        settings.iter().any(|setting| setting.arg(0).and_then(correct_spelling) == Some(name))
+    let settings = block.effective("proxy_set_header");
+    let misspelt = |name: &str| settings.iter().any(|setting| setting.arg(0).and_then(correct_spelling) == Some(name));
+    let sends = |values: &[&str]| {
+        let sent =
+            |setting: &&Directive| setting.arg(1).is_some_and(|value| values.iter().any(|one| value.contains(one)));
+        settings.iter().any(sent)
     };
+    let is_from_client = |set: &Directive| set.arg(1).is_some_and(|value| value.contains("$http_x_forwarded_proto"));
+    // The fields that arrive as the client sent them, each with what would set it.
+    let mut passed_on: Vec<(&str, &str)> = Vec::new();
     match block.set_header("X-Forwarded-For") {
         None if misspelt("X-Forwarded-For") || block.set_header("Forwarded").is_some() => {}
+        // Another field has it, such as X-Real-IP.
+        None if sends(&CLIENT_ADDRESSES) => passed_on.push(("X-Forwarded-For", "$proxy_add_x_forwarded_for")),
         None => findings.push(directive_finding(
             &FORWARDED_FOR_UNSET,
             pass,
@@ -108,13 +131,19 @@ fn check_forwarded_fields(block: &Block, pass: &Directive, findings: &mut Vec<Fi
     }
     match block.set_header("X-Forwarded-Proto") {
         None if misspelt("X-Forwarded-Proto") => {}
+        // Another field has it, such as X-Scheme; or there is one scheme only, unless another proxy stands before this one.
+        None if sends(&["$scheme", "$https", "https"]) || !block.speaks_tls() => {
+            passed_on.push(("X-Forwarded-Proto", "$scheme"));
+        }
         None => findings.push(directive_finding(
             &FORWARDED_PROTO_UNSET,
             pass,
-            "the application does not learn the client's scheme, and trusts a client that sends one",
+            "the application does not learn that clients use https, and trusts a client that says so",
             "proxy_set_header X-Forwarded-Proto $scheme;",
         )),
-        Some(set) if set.arg(1).is_some_and(|value| value.contains("$http_x_forwarded_proto")) => {
+        // Without TLS, only a proxy before this one can know the scheme.
+        Some(set) if is_from_client(set) && !block.speaks_tls() => passed_on.push(("X-Forwarded-Proto", "$scheme")),
+        Some(set) if is_from_client(set) => {
             let message = "X-Forwarded-Proto is passed on as the client sent it";
             findings.push(directive_finding(
                 &FORWARDED_PROTO_FROM_CLIENT,
@@ -125,6 +154,18 @@ fn check_forwarded_fields(block: &Block, pass: &Directive, findings: &mut Vec<Fi
         }
         Some(_) => {}
     }
+    if !passed_on.is_empty() {
+        let names: Vec<&str> = passed_on.iter().map(|(name, _)| *name).collect();
+        let (reach, it) = if names.len() == 1 { ("reaches", "it") } else { ("reach", "them") };
+        let message = format!("{} {reach} the application as the client sent {it}", names.join(" and "));
+        let fixes: Vec<String> =
+            passed_on.iter().map(|(name, value)| format!("proxy_set_header {name} {value};")).collect();
+        let fix = format!("{} unless a proxy before this one sets {it}", fixes.join(" "));
+        findings.push(directive_finding(&FORWARDED_FIELD_PASSED_ON, pass, message, fix));
+    }
+}
+
+fn check_host(block: &Block, pass: &Directive, findings: &mut Vec<Finding>) {
     // Applications that trust the proxy prefer X-Forwarded-Host.
     if block.set_header("Host").is_none() && block.set_header("X-Forwarded-Host").is_none() {
         let message = "the application sees the upstream's name as its host, not the one the client used";
@@ -138,7 +179,7 @@ const TRUSTED: &[&str] =
 
 /// Adds the fields that a `proxy_pass` of the block or below it sends unchanged, each once.
 pub(super) fn collect_spoofable(block: &Block, fields: &mut Vec<SpoofableField>) {
-    if let Some(pass) = block.proxy_pass() {
+    if let Some(pass) = block.proxy_pass().filter(|_| !block.is_for_subrequests()) {
         for name in TRUSTED.iter().filter(|name| block.set_header(name).is_none()) {
             if !fields.iter().any(|field| field.name == *name) {
                 fields.push(SpoofableField { name, location: directive_location(pass) });

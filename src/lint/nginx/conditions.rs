@@ -33,7 +33,9 @@ pub(super) fn check(block: &Block, findings: &mut Vec<Finding>) {
         ));
         return;
     }
-    if block.parent().is_none_or(|parent| parent.kind() != "location") {
+    // A response of its own is as the `if` says.
+    let responds = block.named("return").next().is_some();
+    if responds || block.parent().is_none_or(|parent| parent.kind() != "location") {
         return;
     }
     if let Some(unsafe_directive) = block.directives().find(|directive| !SAFE_IN_IF.contains(&directive.name.as_str()))

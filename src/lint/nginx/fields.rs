@@ -75,6 +75,9 @@ const PROTECTING_FIELDS: &[&str] = &[
 /// The largest edit distance that counts as a misspelling.
 const MAX_TYPOS: usize = 2;
 
+/// The statuses of responses to which nginx adds fields without `always`.
+const STATUSES_WITH_FIELDS: [u16; 10] = [200, 201, 204, 206, 301, 302, 303, 304, 307, 308];
+
 pub(super) fn check(block: &Block, findings: &mut Vec<Finding>) {
     for setting in block.named("proxy_set_header") {
         let Some(name) = setting.args.first() else { continue };
@@ -96,9 +99,10 @@ pub(super) fn check(block: &Block, findings: &mut Vec<Finding>) {
             ));
         }
     }
-    for setting in block.named("add_header") {
+    let is_sure = returned_status(block).is_some_and(|status| STATUSES_WITH_FIELDS.contains(&status));
+    for setting in block.named("add_header").filter(|_| !is_sure) {
         let [name, value] = setting.args.as_slice() else { continue };
-        if PROTECTING_FIELDS.iter().any(|field| field.eq_ignore_ascii_case(&name.value)) {
+        if is_protecting(&name.value) {
             let message = format!("error responses do not have {}", name.value);
             let finding = directive_finding(&ADD_HEADER_WITHOUT_ALWAYS, setting, message, "add always at the end");
             findings.push(finding.with_edit(value.span.end..value.span.end, " always"));
@@ -106,6 +110,15 @@ pub(super) fn check(block: &Block, findings: &mut Vec<Finding>) {
     }
     check_inheritance(block, "proxy_set_header", &SET_HEADER_NOT_INHERITED, findings);
     check_inheritance(block, "add_header", &ADD_HEADER_NOT_INHERITED, findings);
+}
+
+fn is_protecting(name: &str) -> bool {
+    PROTECTING_FIELDS.iter().any(|field| field.eq_ignore_ascii_case(name))
+}
+
+/// The status of every response of a block.
+fn returned_status(block: &Block) -> Option<u16> {
+    block.named("return").next()?.arg(0)?.parse().ok()
 }
 
 /// The known field that a name probably misspells.
@@ -129,7 +142,10 @@ fn check_inheritance(block: &Block, name: &'static str, rule: &Rule, findings: &
     };
     let own = fields(block.named(name).collect());
     let lost = fields(parent.effective(name));
-    let lost: Vec<_> = lost.into_iter().filter(|field| !own.iter().any(|o| o.eq_ignore_ascii_case(field))).collect();
+    let is_lost = |field: &String| !own.iter().any(|own| own.eq_ignore_ascii_case(field));
+    // Any field of a request matters; of those of a response, the ones that protect.
+    let matters = |field: &String| name != "add_header" || is_protecting(field);
+    let lost: Vec<String> = lost.into_iter().filter(|field| is_lost(field) && matters(field)).collect();
     if !lost.is_empty() {
         let (lost, kind) = (lost.join(", "), block.kind());
         let message = format!("this {kind} has its own {name}, so it loses {lost} of the enclosing level");

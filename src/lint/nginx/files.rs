@@ -35,8 +35,8 @@ pub(super) const PASS_WITHOUT_SLASH: Rule = Rule {
 
 pub(super) const REGEX_DOT: Rule = Rule {
     name: "regex-dot",
-    severity: Severity::Warning,
-    why: "a dot matches any character, so names without this extension match too",
+    severity: Severity::Advice,
+    why: "a dot matches any character, so the location has more paths than it says",
     source: "PCRE pattern syntax",
 };
 

@@ -45,6 +45,7 @@ pub const RULES: &[&Rule] = &[
     &client::FORWARDED_FOR_UNSET,
     &client::FORWARDED_FOR_FROM_CLIENT,
     &client::FORWARDED_PROTO_UNSET,
+    &client::FORWARDED_FIELD_PASSED_ON,
     &client::FORWARDED_PROTO_FROM_CLIENT,
     &client::HOST_UNSET,
     &client::REAL_IP_FROM_EVERYONE,

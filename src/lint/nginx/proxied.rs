@@ -23,8 +23,8 @@ pub struct ProxiedLocation {
     /// The largest body that passes; None without a limit.
     pub body_limit: Option<u64>,
     pub read_timeout: Duration,
-    /// The `proxy_buffering off` that applies.
-    pub unbuffered: Option<SourceLocation>,
+    /// The `proxy_buffering off` and the `proxy_request_buffering off` that apply.
+    pub unbuffered: Vec<SourceLocation>,
     /// How long idle connections to the upstream are kept, and the `keepalive` that keeps them, or the `upstream` that
     /// has none.
     pub kept_connections: Option<(Duration, SourceLocation)>,
@@ -42,8 +42,9 @@ fn collect(block: &Block, found: &mut Vec<ProxiedLocation>) {
     if let Some(pass) = block.proxy_pass() {
         let body_limit =
             block.effective_value("client_max_body_size").and_then(parse_size).unwrap_or(DEFAULT_BODY_LIMIT);
-        let unbuffered =
-            block.effective("proxy_buffering").into_iter().find(|directive| directive.arg(0) == Some("off"));
+        let settings =
+            ["proxy_buffering", "proxy_request_buffering"].into_iter().flat_map(|name| block.effective(name));
+        let unbuffered = settings.filter(|directive| directive.arg(0) == Some("off")).map(directive_location);
         found.push(ProxiedLocation {
             location: directive_location(pass),
             // 0 turns the limit off.
@@ -52,7 +53,7 @@ fn collect(block: &Block, found: &mut Vec<ProxiedLocation>) {
                 .effective_value("proxy_read_timeout")
                 .and_then(parse_time)
                 .unwrap_or(DEFAULT_READ_TIMEOUT),
-            unbuffered: unbuffered.map(directive_location),
+            unbuffered: unbuffered.collect(),
             kept_connections: kept_connections(block, pass),
         });
     }

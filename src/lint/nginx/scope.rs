@@ -2,7 +2,7 @@
 
 use crate::lint::finding::{Finding, SourceLocation};
 use crate::lint::rule::Rule;
-use lab_nginx_conf::{Arg, Directive};
+use lab_nginx_conf::{Arg, Directive, walk};
 use lab_proxy::config::nginx_version::NginxVersion;
 
 /// A block and its enclosing blocks.
@@ -70,6 +70,50 @@ impl<'a> Block<'a> {
 
     pub(super) fn parent(&self) -> Option<&'a Block<'a>> {
         self.parent
+    }
+
+    /// Whether this is a location to which nginx itself sends requests, whose responses no client gets.
+    pub(super) fn is_for_subrequests(&self) -> bool {
+        let Some(path) = self.opener.filter(|opener| opener.name == "location").and_then(|opener| opener.args.last())
+        else {
+            return false;
+        };
+        let names_it = |directive: &Directive| {
+            ["auth_request", "mirror"].contains(&directive.name.as_str())
+                && directive.arg(0) == Some(path.value.as_str())
+        };
+        walk(self.server_directives()).any(names_it)
+    }
+
+    /// The directives of the server that this block is in, or those of the file.
+    fn server_directives(&self) -> &'a [Directive] {
+        match self.parent {
+            Some(parent) if self.kind() != "server" => parent.server_directives(),
+            _ => self.directives,
+        }
+    }
+
+    /// Whether only programs of this machine reach the server.
+    pub(super) fn listens_on_loopback(&self) -> bool {
+        if self.kind() != "server" {
+            return self.parent.is_some_and(Block::listens_on_loopback);
+        }
+        let is_local = |listen: &Directive| {
+            listen.arg(0).is_some_and(|address| {
+                ["127.", "localhost", "[::1]", "unix:"].iter().any(|own| address.starts_with(own))
+            })
+        };
+        self.named("listen").next().is_some() && self.named("listen").all(is_local)
+    }
+
+    /// Whether the server speaks TLS, to some of its clients at least.
+    pub(super) fn speaks_tls(&self) -> bool {
+        if self.kind() != "server" {
+            return self.parent.is_some_and(Block::speaks_tls);
+        }
+        let is_tls =
+            |listen: &Directive| listen.args.iter().skip(1).any(|arg| ["ssl", "quic"].contains(&arg.value.as_str()));
+        self.named("listen").any(is_tls) || self.effective_value("ssl") == Some("on")
     }
 
     /// The `upstream` that a `proxy_pass` names.

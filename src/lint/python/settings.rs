@@ -15,8 +15,8 @@ pub(super) const FORWARDED_FROM_EVERYONE: Rule = Rule {
 
 pub(super) const BIND_EVERYWHERE: Rule = Rule {
     name: "bind-everywhere",
-    severity: Severity::Warning,
-    why: "clients can bypass the proxy with its limits, its buffering and the fields it sets",
+    severity: Severity::Advice,
+    why: "clients can bypass the proxy with its limits, its buffering and the fields it sets, unless this runs in a container whose port is not published",
     source: "gunicorn, Deploying: bind to loopback or a unix socket behind a proxy",
 };
 
@@ -26,7 +26,7 @@ pub(super) fn check(file: &Path, module: &PythonModule, findings: &mut Vec<Findi
         let value = assignment.value.as_deref().unwrap_or_default();
         match assignment.name.as_str() {
             "forwarded_allow_ips" | "proxy_allow_ips"
-                if includes_every_address(value) && !binds_only_unix_sockets(bind) =>
+                if includes_every_address(value) && !may_bind_only_unix_sockets(bind) =>
             {
                 findings.push(Finding::new(
                     &FORWARDED_FROM_EVERYONE,
@@ -36,7 +36,8 @@ pub(super) fn check(file: &Path, module: &PythonModule, findings: &mut Vec<Findi
                 ));
             }
             "bind" => {
-                for address in value.split(',').map(str::trim).filter(|address| is_wildcard_address(address)) {
+                // One finding for IPv4 and IPv6.
+                if let Some(address) = value.split(',').map(str::trim).find(|address| is_wildcard_address(address)) {
                     let port = address.rsplit_once(':').map_or("8000", |(_, port)| port);
                     findings.push(Finding::new(
                         &BIND_EVERYWHERE,
@@ -61,10 +62,12 @@ fn is_wildcard_address(address: &str) -> bool {
     host.starts_with(':') || host == "0.0.0.0" || host.starts_with("0.0.0.0:") || host.starts_with("[::]")
 }
 
-/// Whether gunicorn listens on unix sockets only, which only the proxy reaches.
-fn binds_only_unix_sockets(bind: Option<&Assignment>) -> bool {
-    let value = bind.and_then(|bind| bind.value.as_deref());
-    value.is_some_and(|value| value.split(',').all(|address| address.trim().starts_with("unix:")))
+/// Whether gunicorn listens on unix sockets only, which only the proxy reaches, or only a run can tell.
+fn may_bind_only_unix_sockets(bind: Option<&Assignment>) -> bool {
+    bind.is_some_and(|bind| {
+        let addresses = bind.value.as_deref().map(|value| value.split(','));
+        addresses.is_none_or(|mut addresses| addresses.all(|address| address.trim().starts_with("unix:")))
+    })
 }
 
 #[cfg(test)]

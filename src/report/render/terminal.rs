@@ -4,6 +4,7 @@ pub mod calibration;
 pub mod lint_finding;
 pub mod repeatability;
 pub mod stack_diff;
+pub mod summary;
 pub mod text_diff;
 pub mod trend;
 

@@ -30,11 +30,15 @@ impl CheckComparison {
 /// Compares two stacks over the checks that both ran, in their order.
 #[must_use]
 pub fn compare(reference: &StackRecord, other: &StackRecord) -> Vec<CheckComparison> {
-    let pairs = reference.checks.iter().filter_map(|check| {
-        let twin = other.checks.iter().find(|twin| twin.name == check.name)?;
-        Some((check, twin))
-    });
-    let compared = pairs.map(|(check, twin)| CheckComparison {
+    reference.checks.iter().filter_map(|check| compare_check(reference, other, &check.name)).collect()
+}
+
+/// Compares two stacks over one check; `None` if they did not both run it.
+#[must_use]
+pub fn compare_check(reference: &StackRecord, other: &StackRecord, name: &str) -> Option<CheckComparison> {
+    let [check, twin] = [reference, other].map(|stack| stack.checks.iter().find(|check| check.name == name));
+    let (check, twin) = check.zip(twin)?;
+    Some(CheckComparison {
         check: check.name.clone(),
         request: check.request.clone(),
         reference: reference.name.clone(),
@@ -46,8 +50,7 @@ pub fn compare(reference: &StackRecord, other: &StackRecord) -> Vec<CheckCompari
             (Err(a), Err(b)) if a == b => Ok(Vec::new()),
             (Err(a), Err(b)) => Err(format!("{}: {a}; {}: {b}", reference.name, other.name)),
         },
-    });
-    compared.collect()
+    })
 }
 
 /// The response, or why there is none.

@@ -1,5 +1,7 @@
 //! A comparison of two versions: its answer in one sentence, and the figures of both side by side.
 
+use serde::Serialize;
+
 use super::changes::value_cell;
 use super::text_table::{TextTable, owned_cells};
 use super::verdict::{amount, label, verdict_word};
@@ -14,7 +16,8 @@ use crate::scenario::model::{Growth, base_name, head_name};
 const NAMED: usize = 3;
 
 /// How the answer is to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Tone {
     Good,
     Bad,
@@ -22,7 +25,7 @@ pub enum Tone {
 }
 
 /// Whether the change broke something, in one sentence.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Answer {
     pub text: String,
     pub tone: Tone,

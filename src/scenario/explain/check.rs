@@ -91,6 +91,7 @@ impl Display for ExpectationLine<'_> {
         fields.extend(expect.json.iter().map(|(query, _)| format!("json {query}")));
         fields.extend(expect.redirects.map(|redirects| Count(redirects.into(), "redirect").to_string()));
         fields.extend(expect.duration.map(|longest| format!("at most {}", Time(longest))));
+        fields.extend((!expect.certificate.is_empty()).then(|| "certificate".to_owned()));
         fields.extend(upstream.method.is_some().then(|| "upstream method".to_owned()));
         fields.extend(upstream.target.is_some().then(|| "upstream target".to_owned()));
         fields.extend(upstream.headers.iter().map(|(name, _)| format!("upstream {name}")));

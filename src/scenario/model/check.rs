@@ -79,10 +79,30 @@ pub struct Expectation {
     pub redirects: Option<u16>,
     /// The longest time from the connection to the end of the response.
     pub duration: Option<Duration>,
+    /// The certificate that the server presented.
+    pub certificate: CertificateExpectation,
     /// The request at the app server, before any middleware.
     pub upstream: UpstreamExpectation,
     /// The request as the app saw it, after its middleware (ProxyFix).
     pub app: BTreeMap<AppField, TextRule>,
+}
+
+/// The expected certificate.
+#[derive(Debug, Clone, Default)]
+pub struct CertificateExpectation {
+    pub subject: Option<TextRule>,
+    pub issuer: Option<TextRule>,
+    /// The hosts and addresses that it is for.
+    pub names: Option<HeaderRule>,
+    /// The least number of days for which it must still be valid.
+    pub days: Option<u64>,
+}
+
+impl CertificateExpectation {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.subject.is_none() && self.issuer.is_none() && self.names.is_none() && self.days.is_none()
+    }
 }
 
 /// The expected request at the app server, before any middleware.

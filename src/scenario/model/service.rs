@@ -13,8 +13,7 @@ pub struct Service {
     pub kind: Option<&'static ServiceKind>,
     /// A shell command that prepares its state.
     pub prepare: Option<ServiceText>,
-    /// The shell command that runs it.
-    pub command: ServiceText,
+    pub program: ServiceProgram,
     pub readiness: Readiness,
     /// How long it may take to be ready.
     pub deadline: Duration,
@@ -22,6 +21,25 @@ pub struct Service {
     pub then: Option<ServiceText>,
     /// Variables of the application.
     pub environment: Vec<(String, ServiceText)>,
+}
+
+/// The program of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServiceProgram {
+    /// A shell command.
+    Command(ServiceText),
+    Image(ServiceImage),
+}
+
+/// The image of a service, which runs as it does by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceImage {
+    /// With its tag or digest.
+    pub name: String,
+    /// The port on which it listens in its container.
+    pub port: u16,
+    /// Variables of the container.
+    pub variables: Vec<(String, String)>,
 }
 
 /// When a service is ready.

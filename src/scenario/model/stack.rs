@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
-use super::{Service, StackVersion};
+use super::{Service, ServiceImage, ServiceProgram, StackVersion};
 use crate::catalog::KindRef;
 use crate::catalog::kind::{Install, Interface, Workers};
 
@@ -74,8 +74,8 @@ pub struct PythonApp {
     pub path: Option<PathBuf>,
     /// Environment variables of its server.
     pub environment: Vec<(String, String)>,
-    /// A file of more variables, absolute.
-    pub env_file: Option<PathBuf>,
+    /// Files of more variables, absolute. The later ones override.
+    pub env_files: Vec<PathBuf>,
     /// Its requirements or lock file, absolute.
     pub requirements: Option<PathBuf>,
     /// Its own virtual environment, absolute.
@@ -166,6 +166,14 @@ impl Stack {
     pub fn services(&self) -> &[Service] {
         let app = self.apps.python().filter(|_| self.app != Interface::Native);
         app.map_or(&[], |app| &app.services)
+    }
+
+    /// The images of its services.
+    pub fn service_images(&self) -> impl Iterator<Item = &ServiceImage> {
+        self.services().iter().filter_map(|service| match &service.program {
+            ServiceProgram::Image(image) => Some(image),
+            ServiceProgram::Command(_) => None,
+        })
     }
 
     /// Why the stack cannot run in containers on any machine; `None` if it can, or if it uses processes.

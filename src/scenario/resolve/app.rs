@@ -92,7 +92,11 @@ fn python(
         return None;
     }
     let requirements = wire.requirements.or(None, |path| existing_file(path, context, problems).map(Some));
-    let env_file = wire.env_file.or(None, |path| existing_file(path, context, problems).map(Some));
+    let env_files = wire.env_file.or(Vec::new(), |paths| {
+        // Every missing file is reported.
+        let files: Vec<_> = paths.get_ref().0.iter().map(|path| existing_file(path, context, problems)).collect();
+        files.into_iter().collect()
+    });
     let venv = wire.venv.or(None, |path| venv(path, context, problems).map(Some));
     let cwd = wire.cwd.or(None, |path| Some(Some(context.root.join(path.get_ref()))));
     let setup = wire.setup.or(None, |command| not_empty(command, "`setup`", problems).map(Some));
@@ -110,7 +114,7 @@ fn python(
         callable: callable.to_owned(),
         path: path?,
         environment: environment?,
-        env_file: env_file?,
+        env_files: env_files?,
         requirements: requirements?,
         venv: venv?,
         cwd: cwd?,

@@ -58,7 +58,7 @@ fn content_type(request: &wire::Request) -> Option<&Spanned<String>> {
     lines.iter().map(|line| &line.name).find(|name| name.get_ref().eq_ignore_ascii_case("content-type"))
 }
 
-fn form(wire: &ByName<wire::FormValue>, extracted: &[String], problems: &mut Problems<'_>) -> Option<RequestBody> {
+fn form(wire: &ByName<wire::Texts>, extracted: &[String], problems: &mut Problems<'_>) -> Option<RequestBody> {
     let mut fields = Some(Vec::new());
     for (name, values) in &wire.0 {
         let Some(values) = values.value() else {

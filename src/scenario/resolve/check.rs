@@ -128,6 +128,15 @@ fn exchange(
         problems.push(Diagnostic::at(redirects.span(), "the request follows no redirects").hint(hint));
         return None;
     }
+    let is_encrypted = wire.tls.value() == Some(&true) || !wire.max_redirects.is_absent();
+    if let Some(certificate) = expect.value().and_then(|expect| expect.certificate.good())
+        && !is_encrypted
+    {
+        let hint = "write `tls = true` in the request";
+        problems
+            .push(Diagnostic::at(certificate.span(), "the request has no TLS, so there is no certificate").hint(hint));
+        return None;
+    }
     let mut expected = expected?;
     if wire.websocket.value() == Some(&true) && !request::expect_websocket(&mut expected) {
         let span = expect.good().map_or(0..0, Spanned::span);

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use toml::Spanned;
 
-use super::super::model::{AppField, Expectation, ExpectedStatus, TextRule, UpstreamExpectation};
+use super::super::model::{
+    AppField, CertificateExpectation, Expectation, ExpectedStatus, TextRule, UpstreamExpectation,
+};
 use super::super::wire;
 use super::json_rules;
-use super::rules::{header_rules, optional_text_rule};
+use super::rules::{header_rule, header_rules, optional_text_rule};
 use super::values::{header_name, whole};
 use crate::document::diagnostic::{Diagnostic, Problems};
 use crate::document::read::{Field, List};
@@ -16,6 +18,9 @@ use crate::document::table::Table;
 
 /// More is a loop.
 pub(super) const MOST_REDIRECTS: u16 = 20;
+
+/// Longer than any certificate is valid.
+const MOST_DAYS: u64 = 10_000;
 
 /// Resolves the expectations of a check, at least one.
 pub(super) fn expectation(
@@ -26,8 +31,8 @@ pub(super) fn expectation(
     let expect = wire.get_ref();
     if expects_nothing(expect) {
         let message = "the check expects nothing";
-        let hint = "expect at least one of `status`, `headers`, `body`, `json`, `redirects`, `duration`, `upstream`, `app`, \
-                    or `unanswered` alone";
+        let hint = "expect at least one of `status`, `headers`, `body`, `json`, `redirects`, `duration`, `certificate`, \
+                    `upstream`, `app`, or `unanswered` alone";
         problems.push(Diagnostic::at(wire.span(), message).hint(hint));
         return None;
     }
@@ -47,6 +52,8 @@ pub(super) fn expectation(
         }
         Some(Some(longest)).filter(|_| !longest.is_zero())
     });
+    let certificate =
+        expect.certificate.or(CertificateExpectation::default(), |wire| certificate(wire, extracted, problems));
     let upstream = expect.upstream.or(UpstreamExpectation::default(), |wire| upstream(wire, extracted, problems));
     let app = expect.app.or(BTreeMap::new(), |wire| app(wire, extracted, problems));
     Some(Expectation {
@@ -57,6 +64,7 @@ pub(super) fn expectation(
         json: json?,
         redirects: redirects?,
         duration: duration?,
+        certificate: certificate?,
         upstream: upstream?,
         app: app?,
     })
@@ -101,6 +109,7 @@ fn no_response(expect: &wire::Expect, unanswered: &Spanned<bool>, problems: &mut
         ("json", expect.json.good().map(Spanned::span)),
         ("redirects", expect.redirects.good().map(Spanned::span)),
         ("duration", expect.duration.good().map(Spanned::span)),
+        ("certificate", expect.certificate.good().map(Spanned::span)),
         ("upstream", expect.upstream.good().map(Spanned::span)),
         ("app", expect.app.good().map(Spanned::span)),
     ];
@@ -130,8 +139,29 @@ fn expects_nothing(expect: &wire::Expect) -> bool {
         && expect.json.is_absent()
         && expect.redirects.is_absent()
         && expect.duration.is_absent()
+        && expect.certificate.is_absent()
         && expect.upstream.is_absent()
         && expect.app.is_absent()
+}
+
+fn certificate(
+    wire: &Spanned<wire::Certificate>,
+    extracted: &[String],
+    problems: &mut Problems<'_>,
+) -> Option<CertificateExpectation> {
+    let expect = wire.get_ref();
+    let subject = optional_text_rule(&expect.subject, extracted, problems);
+    let issuer = optional_text_rule(&expect.issuer, extracted, problems);
+    let names = expect.names.or(None, |rule| header_rule(rule, extracted, problems).map(Some));
+    let days = expect.days.or(None, |days| whole(days, "`days`", 0..=MOST_DAYS, problems).map(Some));
+    let resolved = CertificateExpectation { subject: subject?, issuer: issuer?, names: names?, days: days? };
+    if resolved.is_empty() && !expect.has_unknown_keys() {
+        let message = "`expect.certificate` expects nothing";
+        let hint = "expect at least one of `subject`, `issuer`, `names`, `days`, or leave it out";
+        problems.push(Diagnostic::at(wire.span(), message).hint(hint));
+        return None;
+    }
+    Some(resolved)
 }
 
 fn upstream(

@@ -35,7 +35,7 @@ pub(super) fn header_rules(
     resolved.into_iter().collect()
 }
 
-fn header_rule(
+pub(super) fn header_rule(
     wire: &Spanned<wire::HeaderRule>,
     extracted: &[String],
     problems: &mut Problems<'_>,

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::super::model::{Readiness, Service, ServiceText, ServiceTextPart};
+use super::super::model::{Readiness, Service, ServiceImage, ServiceProgram, ServiceText, ServiceTextPart};
 use super::super::wire;
-use super::values::slug;
+use super::values::{slug, whole};
+use crate::catalog::image_name;
 use crate::document::braces::{self, BracesError, Piece};
-use crate::document::diagnostic::{Diagnostic, Problems};
+use crate::document::diagnostic::{Diagnostic, Problems, Span};
 use crate::document::read::{ByName, Field};
 use crate::document::suggest;
 
@@ -42,14 +43,22 @@ fn service(
     let template = |text: &Spanned<String>, problems: &mut Problems<'_>| template(text, root, problems);
     let name = slug(name, problems);
     let kind = wire.kind.or(None, |kind| Some(Some(kind.get_ref().0)));
-    if wire.kind.is_absent() == wire.command.is_absent() {
-        let message = "a service has either a `kind` or a `command`";
-        let hint = "accepted: `kind = \"postgresql\"`, or the `command` that runs it, with `ready`";
+    let given = [!wire.kind.is_absent(), !wire.command.is_absent(), !wire.image.is_absent()];
+    if given.iter().filter(|is_given| **is_given).count() != 1 {
+        let message = "a service has either a `kind`, a `command` or an `image`";
+        let hint = "accepted: `kind = \"postgresql\"`, the `command` that runs it, or an `image` with its `port`";
         problems.push(Diagnostic::at(at, message).hint(hint));
         return None;
     }
+    let program = match wire.image.good() {
+        Some(image) => image_of(image, at, wire, problems).map(|image| Some(ServiceProgram::Image(image))),
+        None => {
+            refuse_without_image(wire, problems);
+            let of_kind = kind.flatten().map(|kind| ServiceProgram::Command(known(kind.command)));
+            wire.command.or(of_kind, |text| template(text, problems).map(|text| Some(ServiceProgram::Command(text))))
+        }
+    };
     let kind = kind?;
-    let command = wire.command.or(kind.map(|kind| known(kind.command)), |text| template(text, problems).map(Some));
     let prepare =
         wire.prepare.or(kind.and_then(|kind| kind.prepare.map(known)), |text| template(text, problems).map(Some));
     let then = wire.then.or(kind.and_then(|kind| kind.then.map(known)), |text| template(text, problems).map(Some));
@@ -69,12 +78,48 @@ fn service(
         name: name?,
         kind,
         prepare: prepare?,
-        command: command??,
+        program: program??,
         readiness: readiness?,
         deadline: deadline?,
         then: then?,
         environment,
     })
+}
+
+/// The image of a service, with its port.
+fn image_of(
+    image: &Spanned<String>,
+    at: Span,
+    wire: &wire::Service,
+    problems: &mut Problems<'_>,
+) -> Option<ServiceImage> {
+    let name = image_name::complete(image.get_ref());
+    if name.is_none() {
+        problems.push(image_name::invalid(image));
+    }
+    if let Some(prepare) = wire.prepare.good() {
+        let message = "`prepare` does not apply to an `image`";
+        problems.push(Diagnostic::at(prepare.span(), message).hint("leave it out, or use `then`"));
+    }
+    if wire.port.is_absent() {
+        let hint = "accepted: `port = 5432`, the port on which it listens in its container";
+        problems.push(Diagnostic::at(at, "an `image` needs its `port`").hint(hint));
+    }
+    let port = wire.port.good().and_then(|port| whole(port, "`port`", 1..=u16::MAX, problems));
+    let variables = wire.variables.or(Vec::new(), |variables| {
+        let all = variables.get_ref().0.iter();
+        Some(all.filter_map(|(name, value)| Some((name.get_ref().clone(), value.value()?.clone()))).collect())
+    });
+    Some(ServiceImage { name: name?, port: port?, variables: variables? })
+}
+
+/// Reports keys that only images have.
+fn refuse_without_image(wire: &wire::Service, problems: &mut Problems<'_>) {
+    let keys = [("port", wire.port.good().map(Spanned::span)), ("variables", wire.variables.good().map(Spanned::span))];
+    for (key, span) in keys.into_iter().filter_map(|(key, span)| Some((key, span?))) {
+        let message = format!("`{key}` belongs to an `image`, and this service has none");
+        problems.push(Diagnostic::at(span, message).hint("`env` has the variables of the application"));
+    }
 }
 
 fn readiness(wire: &Spanned<wire::Ready>, root: &Path, problems: &mut Problems<'_>) -> Option<Readiness> {

@@ -1,9 +1,7 @@
 //! `[[check]]`: requests, and the rules for their responses.
 
 use super::load::ValueSource;
-use super::{
-    Body, DurationText, ExpectedStatus, FormValue, HeaderRule, Headers, JsonRule, JsonValue, PartValue, TextRule,
-};
+use super::{Body, DurationText, ExpectedStatus, HeaderRule, Headers, JsonRule, JsonValue, PartValue, TextRule, Texts};
 use crate::catalog::kind::Ability;
 use crate::document::read::{ByName, Integer, List, OneOf, Word};
 use crate::document::table::wire_table;
@@ -56,7 +54,7 @@ wire_table! {
         optional body: Body,
         /// Instead of `body`: the fields of a form, sent as `application/x-www-form-urlencoded`. A list is several fields of
         /// one name.
-        optional form: ByName<FormValue> = { "minProperties": 1 },
+        optional form: ByName<Texts> = { "minProperties": 1 },
         /// Instead of `body`: the parts of a `multipart/form-data` body, each a text or `{ file = "…" }`. A list is several
         /// parts of one name.
         optional multipart: ByName<PartValue> = { "minProperties": 1 },
@@ -113,10 +111,26 @@ wire_table! {
         optional redirects: Integer = { "minimum": 0, "maximum": 20 },
         /// The longest time from the connection to the end of the response.
         optional duration: DurationText,
+        /// The certificate that the server presented; with `tls`.
+        optional certificate: Certificate = { "minProperties": 1 },
         /// The request as it arrived at the app server, before any middleware.
         optional upstream: Upstream = { "minProperties": 1 },
         /// The request as the app saw it, after its middleware; named as in Flask.
         optional app: AppSaw = { "minProperties": 1 },
+    }
+}
+
+wire_table! {
+    /// The expected certificate of the server.
+    Certificate in "`expect.certificate`" {
+        /// Its subject, such as `CN=shop.example.org`.
+        optional subject: TextRule,
+        /// Its issuer, such as `C=US, O=Let's Encrypt, CN=R11`.
+        optional issuer: TextRule,
+        /// The hosts and addresses that it is for, in its order, as rules for the lines of a header.
+        optional names: HeaderRule,
+        /// The least number of whole days for which it must still be valid.
+        optional days: Integer = { "minimum": 0, "maximum": 10000 },
     }
 }
 

@@ -151,23 +151,23 @@ impl JsonSchema for Body {
     }
 }
 
-/// The values of a form's field, in order.
+/// A text, or several in order.
 #[derive(Debug)]
-pub(in crate::scenario) struct FormValue(pub(in crate::scenario) Vec<Spanned<String>>);
+pub(in crate::scenario) struct Texts(pub(in crate::scenario) Vec<Spanned<String>>);
 
-impl FromToml for FormValue {
+impl FromToml for Texts {
     fn from_toml(value: &Spanned<DeValue<'_>>, what: &str, problems: &mut Problems<'_>) -> Option<Self> {
-        texts(value, what, problems).map(FormValue)
+        texts(value, what, problems).map(Texts)
     }
 }
 
-impl JsonSchema for FormValue {
+impl JsonSchema for Texts {
     fn inline_schema() -> bool {
         true
     }
 
     fn schema_name() -> Cow<'static, str> {
-        "FormValue".into()
+        "Texts".into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {

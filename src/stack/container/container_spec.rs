@@ -25,8 +25,9 @@ pub struct ContainerSpec {
     pub command: Vec<String>,
     /// Variables in addition to the image's.
     pub environment: BTreeMap<String, String>,
-    /// The user, as `uid:gid`.
-    pub user: String,
+    /// The user, as `uid:gid`, who may write into scratch folders only and has no capabilities. `None` for the user, the
+    /// capabilities and the writable file system of the image.
+    pub user: Option<String>,
     /// `None` for the image's.
     pub working_folder: Option<PathBuf>,
     /// Files of the machine, each at its own path.

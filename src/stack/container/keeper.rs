@@ -162,11 +162,14 @@ fn request(spec: &ContainerSpec) -> ContainerRequest<GenericImage> {
         .with_container_name(&spec.name)
         .with_network(&spec.network)
         .with_labels(&spec.labels)
-        .with_user(&spec.user)
-        .with_readonly_rootfs(true)
-        .with_cap_drop("ALL")
-        .with_security_opt("no-new-privileges:true")
         .with_startup_timeout(START_DEADLINE);
+    if let Some(user) = &spec.user {
+        request = request
+            .with_user(user)
+            .with_readonly_rootfs(true)
+            .with_cap_drop("ALL")
+            .with_security_opt("no-new-privileges:true");
+    }
     if let Some((_, arguments)) = spec.command.split_first() {
         request = request.with_cmd(arguments);
     }

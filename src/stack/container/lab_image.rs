@@ -47,6 +47,12 @@ pub struct ImageReference {
 }
 
 impl ImageReference {
+    /// From a name with its tag or digest.
+    pub(super) fn from_name(name: &str) -> ImageReference {
+        let (name, tag) = name.rsplit_once(':').unwrap_or((name, "latest"));
+        ImageReference { name: name.to_owned(), tag: tag.to_owned() }
+    }
+
     /// From an image id, `sha256:` and a digest.
     pub(super) fn from_id(id: &str) -> ImageReference {
         let (name, tag) = id.split_once(':').unwrap_or(("sha256", id));

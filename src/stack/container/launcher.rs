@@ -15,12 +15,12 @@ use std::path::{Path, PathBuf};
 use super::container_spec::{BindMount, StartedContainer};
 use super::engine::Engine;
 use super::lab_image::LAB;
-use super::mounts;
 use super::run_network::{RunNetwork, RunNetworkError};
 use super::scenario_images::{ScenarioImageError, ScenarioImages};
+use super::{mounts, pull};
 use crate::catalog::KindRef;
 use crate::catalog::kind::{Interface, Protocol};
-use crate::scenario::model;
+use crate::scenario::model::{self, Service, ServiceProgram};
 use crate::stack::app_observer::AppObserver;
 use crate::stack::component_spec::{
     AppSurroundings, NginxSpec, ResolvedKind, SpecContext, resolve_proxy, resolve_server,
@@ -29,7 +29,7 @@ use crate::stack::process::ProcessLauncher;
 use crate::stack::recording::Recording;
 use crate::stack::relay::Relay;
 use crate::stack::running::{RunningComponent, RunningStack};
-use crate::stack::service::{self, RunningService};
+use crate::stack::service::{self, RunningService, ServiceContainers, ServicePlace};
 use crate::stack::{Role, StartError, io_error};
 
 /// The port of the app server in its container.
@@ -107,7 +107,16 @@ impl ContainerLauncher {
         if let Some(image) = stack.server_image() {
             self.images.obtain(&self.network, image, stack.server.kind.kind(), root, print).await?;
         }
+        for image in stack.service_images() {
+            pull::pull(&self.network.engine, &image.name, print).await?;
+        }
         Ok(())
+    }
+
+    /// The run's place in the engine.
+    #[must_use]
+    pub fn network(&self) -> &RunNetwork {
+        &self.network
     }
 
     /// A warning about what checks of proxied stacks cannot see in this engine.
@@ -165,22 +174,27 @@ impl ContainerLauncher {
         }
     }
 
-    /// Starts the services of the application as processes of this machine, where containers reach them.
+    /// Starts the services of the application where containers reach them: those with images in the run's network, the
+    /// others as processes of this machine.
     async fn start_services(
         &self,
         stack: &model::Stack,
         visit: &Visit,
     ) -> Result<(Vec<RunningService>, Vec<(String, String)>), StartError> {
         let RunNetwork { engine, gateway, .. } = &self.network;
-        match stack.services() {
-            [first, ..] if engine.rootless => Err(StartError::NoService {
-                name: first.name.clone(),
-                reason: "containers of a rootless engine do not reach this machine: run the stack with \
-                         `backend = \"process\"`"
+        let services = stack.services();
+        let is_process = |service: &&Service| matches!(service.program, ServiceProgram::Command(_));
+        if let Some(unreachable) = services.iter().find(is_process).filter(|_| engine.rootless) {
+            return Err(StartError::NoService {
+                name: unreachable.name.clone(),
+                reason: "containers of a rootless engine do not reach this machine: give it an `image`, or run the \
+                         stack with `backend = \"process\"`"
                     .to_owned(),
-            }),
-            services => service::start_all(services, self.process.service_place(*gateway, &visit.folder)).await,
+            });
         }
+        let place = self.process.service_place(*gateway, &visit.folder, &visit.name);
+        let containers: Option<&dyn ServiceContainers> = Some(&self.network);
+        service::start_all(services, ServicePlace { containers, is_app_in_network: true, ..place }).await
     }
 
     async fn start_components(

@@ -25,6 +25,8 @@ pub mod sweep;
 
 mod domain;
 mod endpoint;
+mod keeper_process;
 mod limits;
 mod mounts;
 mod pull;
+mod service_container;

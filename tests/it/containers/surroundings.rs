@@ -2,8 +2,9 @@
 
 use lab::exit::Exit;
 
+use super::docker;
 use crate::own::{behind_proxy, services};
-use crate::support::{replaced, requires};
+use crate::support::{Project, replaced, requires, text};
 
 fn in_containers(scenario: &str) -> String {
     replaced(scenario, "schema = 1\n", "schema = 1\nbackend = \"container\"\n")
@@ -64,4 +65,75 @@ fn container_reaches_known_services() {
         let printed = project.expect(Exit::Ok, &["check", "lab.toml"]);
         assert!(printed.contains("mine  1 of 1 checks passed"), "{printed}");
     }
+}
+
+/// A service that says how often it was started, and what its variable says.
+const STORE: &str = r#"
+import http.server, os
+
+open("/starts", "a").write("x")
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write((open("/starts").read() + os.environ["GREETING"]).encode())
+
+
+http.server.HTTPServer(("0.0.0.0", 8000), Handler).serve_forever()
+"#;
+
+const DOCKERFILE: &str = "\
+FROM lab-test/flask
+COPY store.py /store.py
+CMD [\"python3\", \"/store.py\"]
+";
+
+const SCENARIO: &str = r#"
+schema = 1
+name   = "imaged"
+kinds  = "kinds"
+
+[app]
+wsgi = "shop:app"
+path = "."
+
+[app.services.store]
+image     = "lab-test/store"
+port      = 8000
+variables = { GREETING = "hello" }
+ready     = { http = "/" }
+env       = { STORE_URL = "http://{host}:{port}/" }
+
+[[stack]]
+name   = "process"
+server = { kind = "own" }
+
+[[stack]]
+name    = "container"
+backend = "container"
+server  = { kind = "own" }
+
+[[check]]
+name    = "the application finds its service, freshly started"
+request = { path = "/" }
+expect  = { status = 200, body = "xhello" }
+"#;
+
+#[test]
+fn service_runs_from_its_image() {
+    requires!(Images, Python, Root);
+    let image = Project::empty().with_file("store.py", STORE).with_file("Dockerfile", DOCKERFILE);
+    let built = docker(&["build", "--tag", "lab-test/store", image.path(".").to_str().unwrap()]);
+    assert!(built.status.success(), "{}", text(&built));
+    let project = services::project(SCENARIO);
+    project.write("shop.py", APP);
+    project.expect(Exit::Ok, &["provision", "lab.toml"]);
+    let printed = project.expect(Exit::Ok, &["check", "lab.toml"]);
+    for stack in ["process", "container"] {
+        assert!(printed.contains(&format!("{stack}  1 of 1 checks passed")), "{printed}");
+    }
+    let explained = project.expect(Exit::Ok, &["explain", "lab.toml"]);
+    assert!(explained.contains("with the service store (lab-test/store:latest)"), "{explained}");
 }

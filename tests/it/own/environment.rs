@@ -50,7 +50,7 @@ import greeting
 
 def create_app(word, *, mark="?"):
     prepared = open("state.txt").read().strip()
-    words = [greeting.WORD, word + mark, os.environ["FROM_FILE"], os.environ["FROM_BOTH"],
+    words = [greeting.WORD, word + mark, os.environ["FROM_FILE"], os.environ["FROM_LATER"], os.environ["FROM_BOTH"],
              os.path.basename(os.getcwd()), prepared]
 
     def app(environ, start_response):
@@ -70,7 +70,7 @@ kinds  = "kinds"
 wsgi     = 'shop:create_app("world", mark="!")'
 path     = "src"
 venv     = ".venv"
-env_file = ".env"
+env_file = [".env", "local.env"]
 env      = { FROM_BOTH = "env" }
 cwd      = "work"
 setup    = "python -c 'import greeting; print(greeting.WORD, \"again\")' > state.txt"
@@ -83,7 +83,7 @@ server = { kind = "own" }
 name    = "everything arrives"
 request = { path = "/" }
 expect.status = 200
-expect.body   = "hello world! file env work hello again"
+expect.body   = "hello world! file later env work hello again"
 "#;
 
 /// The folder of packages of an environment.
@@ -96,7 +96,8 @@ fn with_venv() -> Project {
     let project = Project::new(str::to_owned)
         .with_server_kind("own", KIND, LAUNCHER)
         .with_file("src/shop.py", APP)
-        .with_file(".env", "# of production\nexport FROM_FILE='file'\nFROM_BOTH=file\n")
+        .with_file(".env", "# of production\nexport FROM_FILE='file'\nFROM_LATER=earlier\nFROM_BOTH=file\n")
+        .with_file("local.env", "FROM_LATER=later\n")
         .with_file("work/keep", "")
         .with_file("lab.toml", SCENARIO)
         .with_shared_cache();

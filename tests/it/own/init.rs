@@ -232,6 +232,7 @@ const COMPOSE: &str = r#"services:
       SECRET_KEY: from-compose
       DATABASE_URL: postgresql://notes:${DB_PASSWORD}@db/notes
       CACHE_HOST: cache
+      SEARCH_URL: http://search:7700
   nginx:
     image: nginx:1.27
 "#;
@@ -252,7 +253,7 @@ fn services_of_a_compose_file_are_written() {
     assert_has(
         &scenario,
         &[
-            "env = { \"SECRET_KEY\" = \"from-compose\" }",
+            "env = { \"SECRET_KEY\" = \"from-compose\", \"SEARCH_URL\" = \"http://search:7700\" }",
             "[app.services.db]   # compose.yaml:2: postgres:16\nkind = \"postgresql\"\nthen = \"createuser ",
             "DATABASE_URL = \"postgresql://notes:secret@{host}:{port}/notes\", PGUSER = \"notes\"",
             "[app.services.cache]   # compose.yaml:7: redis:7-alpine\nkind = \"redis\"\n\

@@ -8,6 +8,7 @@ mod environment;
 mod failures;
 mod hopeless;
 mod init;
+mod layouts;
 pub(crate) mod python_server;
 mod refusals;
 pub(crate) mod services;

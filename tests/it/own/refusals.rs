@@ -1,4 +1,4 @@
-//! What the twin of nginx cannot run: said with the stack's name, all at once, and only where that stack is asked for.
+//! What the twins cannot run: said with the stack's name, all at once, and only where that stack is asked for.
 
 use lab::exit::Exit;
 
@@ -61,4 +61,17 @@ fn refusals_of_the_twin_are_listed_at_once() {
     }
     let printed = project.expect(Exit::Ok, &["check", "lab.toml", "--only", "original"]);
     assert!(printed.contains("original  1 of 1 checks passed"), "{printed}");
+}
+
+#[test]
+fn hooks_that_are_not_called_are_named() {
+    requires!(Python);
+    let scenario = "schema = 1\nname = \"hooked\"\n\n[app]\nnative = \"hello\"\n\n[[stack]]\nname = \"alone\"\n\
+                    server = { kind = \"lab\", config = \"gunicorn.conf.py\" }\n\n[[check]]\nname = \"it responds\"\n\
+                    request = { path = \"/pong\" }\nexpect.status = 200\n";
+    let project = Project::empty()
+        .with_file("lab.toml", scenario)
+        .with_file("gunicorn.conf.py", "def post_fork(server, worker):\n    pass\n");
+    let printed = project.expect(Exit::Ok, &["check", "lab.toml"]);
+    assert!(printed.contains("warning: stack `alone`: hooks are not called for a native application"), "{printed}");
 }

@@ -43,6 +43,11 @@ expect.headers = { content-type = "application/json", Connection = { absent = tr
 expect.upstream.headers = { Host = "shop.example.org" }
 
 [[check]]
+name    = "the certificate of the run is presented"
+request = { path = "/pong", headers = [["Host", "shop.example.org"]], tls = true }
+expect.certificate = { names = ["localhost"], subject = { contains = "CN=" }, days = 30 }
+
+[[check]]
 name    = "a body arrives over HTTP/2"
 request = { method = "POST", path = "/echo", headers = [["Host", "shop.example.org"]], body = "pens", tls = true, http = "2" }
 expect  = { status = 200, body = "pens" }
@@ -80,8 +85,8 @@ fn checks_reach_both_twins_over_tls() {
     requires!(Nginx);
     let project = Project::empty().with_file("lab.toml", SCENARIO).with_file("nginx.conf", NGINX);
     let printed = project.expect(Exit::Ok, &["check", "lab.toml"]);
-    assert!(printed.contains("original  4 of 4 checks passed"), "{printed}");
-    assert!(printed.contains("twin  4 of 4 checks passed"), "{printed}");
+    assert!(printed.contains("original  5 of 5 checks passed"), "{printed}");
+    assert!(printed.contains("twin  5 of 5 checks passed"), "{printed}");
 }
 
 #[test]

@@ -147,6 +147,7 @@ fn unreadable_files_are_reported_once() {
         (&["-c", "include.conf"], 1, format!("include.conf:3: cannot read none/x.conf: {missing}")),
         (&["-t", "-q", "-c", "log.conf"], 1, format!("cannot open log none/log: {missing}")),
         (&["-c", "log.conf"], 3, format!("cannot open log none/log: {missing}")),
+        (&["-t", "-q", "-c", "pid.conf"], 1, format!("cannot write pid file none/pid: {missing}")),
         (&["-c", "pid.conf"], 3, format!("cannot write pid file none/pid: {missing}")),
     ] {
         let output = lab(&[arguments, &["-g", "daemon off;"]].concat(), folder.path());

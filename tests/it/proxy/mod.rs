@@ -22,6 +22,7 @@ mod lingering;
 mod logs;
 mod odd_folders;
 mod reload;
+mod stapling;
 mod temp_folders;
 mod tls;
 

@@ -1,5 +1,6 @@
 //! Support for the tests: a project folder with the lab binary, required tools, waiting, exit codes.
 
+mod browser;
 mod dead_address;
 mod json_schema;
 mod output;
@@ -9,6 +10,7 @@ mod stop_flag;
 mod tool;
 mod wait;
 
+pub(crate) use browser::Browser;
 pub(crate) use dead_address::DeadAddress;
 pub(crate) use json_schema::assert_valid;
 pub(crate) use output::{assert_exit, text};

@@ -24,10 +24,15 @@ pub(crate) use requires;
 const RUNS_GEVENT: &str =
     "import sys; sys.exit(sys.version_info < (3, 10) or not getattr(sys, '_is_gil_enabled', lambda: True)())";
 
+/// Debian's browser.
+pub(crate) const CHROMIUM: &str = "/usr/bin/chromium";
+
 /// A program, a service or a permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tool {
     Apache,
+    /// Chromium with its WebDriver server.
+    Browser,
     Caddy,
     /// A container engine that the docker command reaches.
     Docker,
@@ -65,6 +70,7 @@ impl Tool {
     fn name(self) -> &'static str {
         match self {
             Tool::Apache => "apache",
+            Tool::Browser => "browser",
             Tool::Caddy => "caddy",
             Tool::Docker => "docker",
             Tool::Dockerd => "dockerd",
@@ -95,6 +101,12 @@ impl Tool {
         [Tool::Wrk, Tool::Httperf, Tool::H2load].into_iter().find(|tool| tool.name() == program).unwrap()
     }
 
+    /// A tool of a page of the book.
+    pub(crate) fn from_name(name: &str) -> Tool {
+        let known = [Tool::Git, Tool::Nginx, Tool::Python];
+        known.into_iter().find(|tool| tool.name() == name).unwrap_or_else(|| panic!("{name} is no tool of a page"))
+    }
+
     /// Whether the tool is here. Otherwise the test counts as skipped, or fails if `LAB_REQUIRE` names the tool.
     pub(crate) fn is_available(self) -> bool {
         self.is_available_or("")
@@ -118,6 +130,7 @@ impl Tool {
     pub(crate) fn missing(self) -> Option<String> {
         match self {
             Tool::Apache => missing_file("/usr/sbin/apache2"),
+            Tool::Browser => missing_file(CHROMIUM).or_else(|| missing_file("/usr/bin/chromedriver")),
             Tool::Caddy => missing_file("/usr/bin/caddy"),
             Tool::Dockerd => missing_file("/usr/sbin/dockerd").or_else(|| Tool::Root.missing()),
             Tool::Gevent => {

@@ -144,6 +144,7 @@ fn unpacked(coding: &str, body: &[u8]) -> Option<Vec<u8>> {
     let read = match coding {
         "gzip" => flate2::read::MultiGzDecoder::new(body).read_to_end(&mut content),
         "br" => brotli_decompressor::Decompressor::new(body, 4096).read_to_end(&mut content),
+        "zstd" => ruzstd::decoding::StreamingDecoder::new(body).ok()?.read_to_end(&mut content),
         _ => return None,
     };
     read.ok().map(|_| content)

@@ -1,7 +1,7 @@
 //! The configuration of a TLS server with several certificates, resumption, and clients that are verified after the
 //! handshake.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
@@ -18,7 +18,11 @@ use super::parameters::HandshakeParameters;
 
 /// A certificate chain with its key, and a response of its authority about its revocation.
 #[derive(Debug, Clone)]
-pub struct ServerCertificate(Arc<CertifiedKey>);
+pub struct ServerCertificate {
+    certified: Arc<CertifiedKey>,
+    /// The same with a response that was fetched; all clones share it.
+    stapled: Arc<RwLock<Option<Arc<CertifiedKey>>>>,
+}
 
 impl ServerCertificate {
     /// `chain` begins with the server's own certificate. `stapled` is an OCSP response in DER.
@@ -32,13 +36,28 @@ impl ServerCertificate {
     ) -> Result<ServerCertificate, rustls::Error> {
         let mut certified = CertifiedKey::from_der(chain, key, &super::provider())?;
         certified.ocsp = stapled;
-        Ok(ServerCertificate(Arc::new(certified)))
+        Ok(ServerCertificate { certified: Arc::new(certified), stapled: Arc::default() })
     }
 
     /// The server's own certificate, then those that link it to its authority.
     #[must_use]
     pub fn chain(&self) -> &[CertificateDer<'static>] {
-        &self.0.cert
+        &self.certified.cert
+    }
+
+    /// Replaces the OCSP response of the next handshakes, also of configurations that have this certificate already.
+    pub fn staple(&self, response: Option<Vec<u8>>) {
+        let next = response.map(|response| {
+            let mut certified = CertifiedKey::clone(&self.certified);
+            certified.ocsp = Some(response);
+            Arc::new(certified)
+        });
+        *self.stapled.write().unwrap_or_else(PoisonError::into_inner) = next;
+    }
+
+    fn current(&self) -> Arc<CertifiedKey> {
+        let stapled = self.stapled.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(stapled.as_ref().unwrap_or(&self.certified))
     }
 }
 
@@ -81,8 +100,7 @@ impl VirtualHost {
             Some(roots) => builder
                 .with_client_cert_verifier(Arc::new(DeferredVerification { subjects: roots.subjects(), algorithms })),
         };
-        let certificates = self.certificates.into_iter().map(|certificate| certificate.0).collect();
-        let mut config = builder.with_cert_resolver(Arc::new(CertificateChoice(certificates)));
+        let mut config = builder.with_cert_resolver(Arc::new(CertificateChoice(self.certificates)));
         config.ignore_client_order = self.prefers_own_ciphers;
         config.max_fragment_size = self.record_size.map(|size| size.clamp(32, MAX_RECORD) + RECORD_HEADER);
         if self.cache.is_none() && self.tickets.is_none() {
@@ -105,7 +123,7 @@ const RECORD_HEADER: usize = 5;
 
 /// Chooses the first certificate for the client's most preferred signature scheme.
 #[derive(Debug)]
-struct CertificateChoice(Vec<Arc<CertifiedKey>>);
+struct CertificateChoice(Vec<ServerCertificate>);
 
 impl ResolvesServerCert for CertificateChoice {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
@@ -113,16 +131,16 @@ impl ResolvesServerCert for CertificateChoice {
         let offers = |kind: &str| suites.iter().filter_map(CipherSuite::as_str).any(|name| name.contains(kind));
         let (offers_rsa, offers_ecdsa) = (offers("_ECDHE_RSA_"), offers("_ECDHE_ECDSA_"));
         // in TLS 1.2 the suite decides about the kind of key, whatever schemes the client lists
-        let is_usable = |certificate: &&Arc<CertifiedKey>| match certificate.key.algorithm() {
+        let is_usable = |certificate: &&ServerCertificate| match certificate.certified.key.algorithm() {
             SignatureAlgorithm::RSA => offers_rsa || !offers_ecdsa,
             _ => offers_ecdsa || !offers_rsa,
         };
         let for_scheme = |scheme: &SignatureScheme| {
             let mut certificates = self.0.iter().filter(is_usable);
-            certificates.find(|certificate| certificate.key.choose_scheme(&[*scheme]).is_some())
+            certificates.find(|certificate| certificate.certified.key.choose_scheme(&[*scheme]).is_some())
         };
         // without a common scheme the handshake fails, with the right alert, for any certificate
-        hello.signature_schemes().iter().find_map(for_scheme).or(self.0.first()).cloned()
+        hello.signature_schemes().iter().find_map(for_scheme).or(self.0.first()).map(ServerCertificate::current)
     }
 }
 

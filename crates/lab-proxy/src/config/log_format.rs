@@ -24,6 +24,8 @@ pub struct AccessLogFile {
     pub buffer: Option<usize>,
     /// `flush=`: how long a line may stay in the buffer.
     pub flush: Option<Duration>,
+    /// `gzip=`: the level at which each buffer is compressed.
+    pub gzip: Option<u32>,
 }
 
 /// The formats that `log_format` defines, and `combined`.

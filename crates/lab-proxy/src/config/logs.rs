@@ -5,17 +5,32 @@ use std::sync::Arc;
 
 pub use crate::config::log_format::{AccessLogFile, LogFormat};
 use crate::config::reader::ConfigReader;
+pub use crate::config::severity::Severity;
+use crate::config::syslog::SyslogConfig;
 use crate::variables::{LogEscape, Template};
-use lab_nginx_conf::{ConfError, ConfErrorKind, Directive, closest, parse_size, parse_time};
+use lab_nginx_conf::{ConfError, ConfErrorKind, Directive, closest, parse_number, parse_size, parse_time};
 
 /// One `access_log`.
 #[derive(Debug, Clone)]
 pub struct AccessLog {
     pub format: Arc<LogFormat>,
-    /// An index into [`Config::access_log_files`](super::Config::access_log_files).
-    pub file: usize,
+    pub target: AccessLogTarget,
     /// `if=`: a request is logged unless this is empty or `0`.
     pub condition: Option<Template>,
+}
+
+/// Where the lines of an `access_log` go.
+#[derive(Debug, Clone)]
+pub enum AccessLogTarget {
+    /// An index into [`Config::access_log_files`](super::Config::access_log_files).
+    File(usize),
+    /// A path with variables: each line goes to a file that is opened for it.
+    PathTemplate {
+        template: Template,
+        /// What relative paths start from.
+        folder: PathBuf,
+    },
+    Syslog(SyslogConfig),
 }
 
 /// The `error_log`s of one level.
@@ -32,46 +47,7 @@ pub enum ErrorLogTarget {
     Stderr,
     /// A file, which is appended to.
     File(PathBuf),
-}
-
-/// nginx's log levels, most severe first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    Emerg,
-    Alert,
-    Crit,
-    Error,
-    Warn,
-    Notice,
-    Info,
-    Debug,
-}
-
-impl Severity {
-    const ALL: [Severity; 8] = [
-        Severity::Emerg,
-        Severity::Alert,
-        Severity::Crit,
-        Severity::Error,
-        Severity::Warn,
-        Severity::Notice,
-        Severity::Info,
-        Severity::Debug,
-    ];
-
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Severity::Emerg => "emerg",
-            Severity::Alert => "alert",
-            Severity::Crit => "crit",
-            Severity::Error => "error",
-            Severity::Warn => "warn",
-            Severity::Notice => "notice",
-            Severity::Info => "info",
-            Severity::Debug => "debug",
-        }
-    }
+    Syslog(SyslogConfig),
 }
 
 impl Default for ErrorLog {
@@ -94,20 +70,26 @@ impl ErrorLog {
     pub(crate) fn add(&mut self, directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<(), ConfError> {
         let target = match directive.first() {
             "stderr" => ErrorLogTarget::Stderr,
-            path if path.starts_with("syslog:") || path.starts_with("memory:") => {
-                return Err(directive.unsupported(format!("\"{path}\""), "a file, stderr"));
+            path if path.starts_with("memory:") => {
+                return Err(directive.unsupported(format!("\"{path}\""), "a file, stderr, syslog:server=ADDRESS"));
             }
-            path => {
-                let path = reader.prefix.join(path);
-                reader.log_paths.add_error(&path);
-                ErrorLogTarget::File(path)
-            }
+            path => match path.strip_prefix("syslog:") {
+                Some(parameters) => ErrorLogTarget::Syslog(SyslogConfig::read(directive, parameters)?),
+                None => {
+                    let path = reader.prefix.join(path);
+                    reader.log_paths.add_error(&path);
+                    ErrorLogTarget::File(path)
+                }
+            },
         };
         let level = match directive.arg(1) {
             None => Severity::Error,
-            Some(text) => Severity::ALL
-                .into_iter()
-                .find(|level| level.as_str() == text)
+            // nginx has a level for each of its parts
+            Some(
+                "debug_core" | "debug_alloc" | "debug_mutex" | "debug_event" | "debug_http" | "debug_mail"
+                | "debug_stream",
+            ) => Severity::Debug,
+            Some(text) => Severity::from_name(text)
                 .ok_or_else(|| directive.invalid(text, "debug, info, notice, warn, error, crit, alert, emerg"))?,
         };
         self.level = self.level.max(level);
@@ -116,10 +98,14 @@ impl ErrorLog {
     }
 }
 
+/// The size of the buffer of a compressed log without `buffer=`.
+const GZIP_BUFFER: usize = 64 * 1024;
+
 impl AccessLog {
     /// Reads one directive; none for `off`.
     pub(crate) fn read(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<Option<AccessLog>, ConfError> {
-        const ACCEPTED: &str = "off, or a file, the name of a log_format, buffer=SIZE, flush=TIME, if=CONDITION";
+        const ACCEPTED: &str = "off, or a file or syslog:server=ADDRESS, the name of a log_format, buffer=SIZE, \
+                                flush=TIME, gzip[=LEVEL], if=CONDITION";
         let path = directive.first();
         if path == "off" {
             return match directive.arg(1) {
@@ -127,11 +113,10 @@ impl AccessLog {
                 Some(more) => Err(directive.invalid(more, "off without parameters")),
             };
         }
-        if path.starts_with("syslog:") || path.contains('$') {
-            return Err(directive.unsupported(format!("\"{path}\""), ACCEPTED));
-        }
+        let parameters = path.strip_prefix("syslog:");
+        let syslog = parameters.map(|parameters| SyslogConfig::read(directive, parameters)).transpose()?;
         let mut name = "combined";
-        let (mut buffer, mut flush, mut condition) = (None, None, None);
+        let (mut buffer, mut flush, mut gzip, mut condition) = (None, None, None, None);
         for (index, arg) in directive.args.iter().enumerate().skip(1) {
             let text = arg.value.as_str();
             let invalid = || directive.invalid(text, ACCEPTED);
@@ -146,12 +131,16 @@ impl AccessLog {
                     flush = Some(time.ok_or_else(invalid)?);
                 }
                 Some(("if", text)) => condition = Some(reader.template(directive, text)?),
-                _ if text == "gzip" || text.starts_with("gzip=") => {
-                    return Err(directive.unsupported(format!("parameter \"{text}\""), ACCEPTED));
+                None if text == "gzip" => gzip = Some(1),
+                Some(("gzip", level)) => {
+                    let level = parse_number(level).filter(|level| (1..=9).contains(level));
+                    gzip = Some(level.ok_or_else(invalid)?);
                 }
                 _ => return Err(invalid()),
             }
         }
+        // as in nginx, a compressed log is always buffered
+        let buffer = buffer.or(gzip.map(|_| GZIP_BUFFER));
         if flush.is_some() && buffer.is_none() {
             let message = format!("no buffer is defined for access_log \"{path}\"");
             return Err(directive.error(ConfErrorKind::Conflict(message)));
@@ -160,37 +149,61 @@ impl AccessLog {
             let hint = closest(name, reader.formats.names());
             directive.error(ConfErrorKind::UnknownLogFormat { name: name.to_owned(), hint })
         })?;
-        let file = AccessLogFile { path: reader.prefix.join(path), buffer, flush };
-        let file = reader.log_paths.add_access(file).ok_or_else(|| {
-            let message = format!("access_log \"{path}\" already defined with conflicting parameters");
-            directive.error(ConfErrorKind::Conflict(message))
-        })?;
-        Ok(Some(AccessLog { format, file, condition }))
+        let target = if let Some(syslog) = syslog {
+            if buffer.is_some() {
+                let message = "logs to syslog cannot be buffered".to_owned();
+                return Err(directive.error(ConfErrorKind::Conflict(message)));
+            }
+            AccessLogTarget::Syslog(syslog)
+        } else if path.contains('$') {
+            if buffer.is_some() {
+                let message = "buffered logs cannot have variables in name".to_owned();
+                return Err(directive.error(ConfErrorKind::Conflict(message)));
+            }
+            AccessLogTarget::PathTemplate {
+                template: reader.template(directive, path)?,
+                folder: reader.prefix.to_owned(),
+            }
+        } else {
+            let file = AccessLogFile { path: reader.prefix.join(path), buffer, flush, gzip };
+            let file = reader.log_paths.add_access(file).ok_or_else(|| {
+                let message = format!("access_log \"{path}\" already defined with conflicting parameters");
+                directive.error(ConfErrorKind::Conflict(message))
+            })?;
+            AccessLogTarget::File(file)
+        };
+        Ok(Some(AccessLog { format, target, condition }))
     }
 }
 
 /// Reads all `log_format` directives of the `http` block before any `access_log`.
-pub(crate) fn read_formats(http: &[Directive], reader: &mut ConfigReader<'_>) -> Result<(), ConfError> {
+pub(crate) fn read_formats(http: &[Directive], reader: &mut ConfigReader<'_>) {
     for directive in http.iter().filter(|directive| directive.name == "log_format") {
-        let name = directive.first().to_owned();
-        if reader.formats.find(&name).is_some() {
-            return Err(directive.error(ConfErrorKind::DuplicateName { what: "log_format", name }));
-        }
-        let mut text = String::new();
-        let mut escape = LogEscape::default();
-        for (index, arg) in directive.args.iter().enumerate().skip(1) {
-            match arg.value.strip_prefix("escape=").filter(|_| index == 1) {
-                Some("default") => escape = LogEscape::Default,
-                Some("json") => escape = LogEscape::Json,
-                Some("none") => escape = LogEscape::None,
-                Some(other) => {
-                    return Err(directive.invalid(other, "escape=default, escape=json, escape=none"));
-                }
-                None => text.push_str(&arg.value),
-            }
-        }
-        let line = reader.template(directive, &text)?;
-        reader.formats.add(name, LogFormat { line, escape });
+        let read = read_format(directive, reader);
+        // a wrong one is added as well, so that its `access_log` is not reported too
+        let format =
+            reader.keep(read).unwrap_or_else(|| LogFormat { line: Template::text(""), escape: LogEscape::None });
+        reader.formats.add(directive.first().to_owned(), format);
     }
-    Ok(())
+}
+
+fn read_format(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<LogFormat, ConfError> {
+    let name = directive.first();
+    if reader.formats.find(name).is_some() {
+        return Err(directive.error(ConfErrorKind::DuplicateName { what: "log_format", name: name.to_owned() }));
+    }
+    let mut text = String::new();
+    let mut escape = LogEscape::default();
+    for (index, arg) in directive.args.iter().enumerate().skip(1) {
+        match arg.value.strip_prefix("escape=").filter(|_| index == 1) {
+            Some("default") => escape = LogEscape::Default,
+            Some("json") => escape = LogEscape::Json,
+            Some("none") => escape = LogEscape::None,
+            Some(other) => {
+                return Err(directive.invalid(other, "escape=default, escape=json, escape=none"));
+            }
+            None => text.push_str(&arg.value),
+        }
+    }
+    Ok(LogFormat { line: reader.template(directive, &text)?, escape })
 }

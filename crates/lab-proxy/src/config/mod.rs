@@ -19,6 +19,7 @@ pub mod process;
 pub mod logs;
 pub mod request_head;
 pub mod server;
+pub mod severity;
 pub mod server_name;
 pub mod limit_zone;
 pub mod cache_zone;
@@ -31,6 +32,7 @@ pub mod http2;
 pub mod map;
 pub mod nginx_version;
 pub mod split_clients;
+pub mod syslog;
 pub mod tls;
 
 use std::path::{Path, PathBuf};
@@ -128,7 +130,7 @@ pub fn read_with_defaults(
     // directives that others refer to come first, regardless of their order in the file
     reader.variables = variables::collect(http)?;
     upstream_block::read(http, &mut reader)?;
-    logs::read_formats(http, &mut reader)?;
+    logs::read_formats(http, &mut reader);
     location::limits::read_zones(http, &mut reader);
     cache_path::read_zones(http, &mut reader);
     let derived = derived::read(http, &mut reader);
@@ -286,7 +288,10 @@ mod tests {
         .unwrap();
         let server = &config.servers[0];
         let [root, a] = server.locations().all() else { panic!("two locations") };
-        let path = |log: &logs::AccessLog| config.access_log_files[log.file].path.clone();
+        let path = |log: &logs::AccessLog| match log.target {
+            logs::AccessLogTarget::File(file) => config.access_log_files[file].path.clone(),
+            logs::AccessLogTarget::PathTemplate { .. } | logs::AccessLogTarget::Syslog(_) => panic!("a file"),
+        };
         let files = |config: &LocationConfig| config.access_log.iter().map(path).collect::<Vec<_>>();
         assert_eq!(files(server.config()), [Path::new("/prefix/logs/a"), Path::new("/b")]);
         assert_eq!((files(&root.config).len(), files(&a.config).len()), (0, 2));
@@ -296,6 +301,19 @@ mod tests {
         assert!(a.config.keepalive.idle.is_zero() && !root.config.keepalive.idle.is_zero());
         assert_eq!(config.access_log_files.len(), 2);
         assert_eq!(config.upstreams.len(), 1, "the same address is the same upstream");
+    }
+
+    #[test]
+    fn odd_server_names_are_warned_of() {
+        let config = config("server { server_name a.org http://b.org $hostname ${DOMAIN} ~^c/$; }").unwrap();
+        let warnings: Vec<&str> = config.warnings.iter().map(|warning| warning.split(" in ").next().unwrap()).collect();
+        assert_eq!(
+            warnings,
+            [
+                "server name \"http://b.org\" has suspicious symbols",
+                "server name \"${DOMAIN}\" has no variables: it is compared as it is written",
+            ]
+        );
     }
 
     #[test]

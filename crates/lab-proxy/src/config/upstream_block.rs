@@ -44,12 +44,13 @@ fn read_block(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<Up
             "keepalive_requests" => upstream.keepalive_requests = inner.number()?,
             "keepalive_time" => upstream.keepalive_time = inner.time()?,
             "keepalive_timeout" => upstream.keepalive_timeout = inner.time()?,
-            "least_conn" | "ip_hash" | "hash" if method.is_some() => {
-                return Err(inner.error(ConfErrorKind::Duplicate { name: "load balancing method".to_owned() }));
+            "least_conn" | "ip_hash" | "hash" | "random" => {
+                // as in nginx, the last one applies
+                if method.is_some() {
+                    reader.warn(inner, "load balancing method redefined".to_owned());
+                }
+                method = Some(read_method(inner, reader)?);
             }
-            "least_conn" => method = Some(BalancingMethod::LeastConnections),
-            "ip_hash" => method = Some(BalancingMethod::IpHash),
-            "hash" => method = Some(read_hash(inner, reader)?),
             // `server`, the only other directive of this block
             _ => {
                 let servers = read_server(inner)?;
@@ -62,7 +63,7 @@ fn read_block(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<Up
     }
     upstream.method = method.unwrap_or(BalancingMethod::RoundRobin);
     if let Some(server) = backup.filter(|_| !upstream.method.allows_backups()) {
-        let accepted = "no backup with ip_hash or hash, as in nginx";
+        let accepted = "no backup with ip_hash, hash or random, as in nginx";
         return Err(server.unsupported("parameter \"backup\" with this balancing method", accepted));
     }
     // as in nginx, backups alone are not enough
@@ -70,6 +71,24 @@ fn read_block(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<Up
         return Err(directive.error(ConfErrorKind::EmptyUpstream { name: upstream.name }));
     }
     Ok(upstream)
+}
+
+fn read_method(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<BalancingMethod, ConfError> {
+    match directive.name.as_str() {
+        "least_conn" => Ok(BalancingMethod::LeastConnections),
+        "ip_hash" => Ok(BalancingMethod::IpHash),
+        "random" => read_random(directive),
+        _ => read_hash(directive, reader),
+    }
+}
+
+fn read_random(directive: &Directive) -> Result<BalancingMethod, ConfError> {
+    let arguments: Vec<&str> = directive.args.iter().map(|arg| arg.value.as_str()).collect();
+    match *arguments {
+        [] => Ok(BalancingMethod::Random { compares_two: false }),
+        ["two"] | ["two", "least_conn"] => Ok(BalancingMethod::Random { compares_two: true }),
+        ["two", other, ..] | [other, ..] => Err(directive.invalid(other, "two, then least_conn")),
+    }
 }
 
 fn read_hash(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<BalancingMethod, ConfError> {

@@ -125,7 +125,9 @@ impl<'a> RequestContext<'a> {
         let request = Some(self.request).filter(|_| self.refused_line.is_none());
         let scope = Scope { request, ..self.scope() };
         for log in &self.config().access_log {
-            logging::append(log, &scope);
+            if let Err((severity, message)) = logging::append(log, &scope) {
+                self.log_error(severity, &message, None);
+            }
         }
     }
 

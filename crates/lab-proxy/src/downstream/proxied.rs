@@ -21,7 +21,7 @@ use crate::downstream::response_writer::{ReadAhead, ResponseWriter, SendError, T
 use crate::downstream::tunnel::{self, TunnelTimeouts};
 use crate::response::accel::AccelHeaders;
 use crate::response::local::{self, LocalContent};
-use crate::response::{Body, Head, Response, ResponseOverride, filters, rewrite, trailers};
+use crate::response::{Body, FilterChain, Head, Response, ResponseOverride, filters, rewrite, trailers};
 use crate::routing::route::{BodyAdmission, ConnectionReuse};
 use crate::upstream::Upstreams;
 use crate::upstream::error::ForwardError;
@@ -289,6 +289,7 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
             }
         };
         self.writer.record_sent(context);
+        context.outcome.compression = filters.as_deref().and_then(FilterChain::compression);
         let queue = match sent {
             Ok(Ok(queue)) => queue,
             Ok(Err(error)) => {

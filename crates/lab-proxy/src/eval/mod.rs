@@ -18,7 +18,7 @@ mod user_id;
 
 pub use cache_outcome::{CacheOutcome, CacheStatus};
 pub use client_handshake::ClientHandshake;
-pub use outcome::{Attempt, ClientConnection, RequestOutcome};
+pub use outcome::{Attempt, ClientConnection, Compression, RequestOutcome};
 pub use root::FilePath;
 pub use scope::Scope;
 pub(crate) use template::escape_json_from;

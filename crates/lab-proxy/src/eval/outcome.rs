@@ -54,6 +54,8 @@ pub struct RequestOutcome {
     pub request_body: Vec<u8>,
     /// The file that the request's body was collected in, if it has a name.
     pub request_body_file: Option<PathBuf>,
+    /// The effect of compression; none before the end of the response.
+    pub compression: Option<Compression>,
     /// Whether the whole response was sent.
     pub is_complete: bool,
     /// The time of the evaluation.
@@ -70,6 +72,24 @@ pub struct RequestOutcome {
     pub upstream_fields: Headers,
     /// What the cache has done; none without one.
     pub cache: Option<Box<CacheOutcome>>,
+}
+
+/// The bytes before and behind a filter that compresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compression {
+    /// The content coding.
+    pub coding: &'static str,
+    pub input: u64,
+    pub output: u64,
+}
+
+impl Compression {
+    /// The ratio with two decimals, as nginx writes it.
+    #[must_use]
+    pub fn ratio(self) -> Option<String> {
+        let rounded = (self.input * 1000).checked_div(self.output)?.saturating_add(5) / 10;
+        Some(format!("{}.{:02}", rounded / 100, rounded % 100))
+    }
 }
 
 /// A request to one upstream server.
@@ -167,6 +187,7 @@ impl Default for RequestOutcome {
             keeps_request_body: false,
             request_body: Vec::new(),
             request_body_file: None,
+            compression: None,
             is_complete: false,
             now: UNIX_EPOCH,
             elapsed: Duration::ZERO,
@@ -231,5 +252,16 @@ mod tests {
         }
         let address = IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]);
         assert_eq!(text(address), "::1");
+    }
+
+    #[test]
+    fn ratios_are_rounded() {
+        for (input, output, expected) in
+            [(0, 20, "0.00"), (1000, 333, "3.00"), (1000, 3, "333.33"), (1995, 1000, "2.00")]
+        {
+            let ratio = Compression { coding: "gzip", input, output }.ratio();
+            assert_eq!(ratio.as_deref(), Some(expected), "{input} to {output}");
+        }
+        assert_eq!(Compression { coding: "gzip", input: 1, output: 0 }.ratio(), None);
     }
 }

@@ -9,7 +9,7 @@ use lab_http::h1::write::decimal;
 use lab_http::{Headers, Version};
 
 use super::lookup::{self, JOINED_REQUEST_FIELDS, JOINED_RESPONSE_FIELDS};
-use super::outcome::{Attempt, ClientConnection, RequestOutcome};
+use super::outcome::{Attempt, ClientConnection, Compression, RequestOutcome};
 use super::proxy_extension;
 use crate::clock;
 use crate::config::address::Address;
@@ -49,6 +49,7 @@ impl Scope<'_> {
             Variable::Defined(slot) => self.write_defined_variable(*slot, out),
             Variable::BodyBytesSent
             | Variable::BytesSent
+            | Variable::CompressionRatio(_)
             | Variable::RequestCompletion
             | Variable::RequestTime
             | Variable::SentField(_)
@@ -254,6 +255,11 @@ impl Scope<'_> {
         match variable {
             Variable::BodyBytesSent => decimal(out, self.outcome.body_bytes),
             Variable::BytesSent => decimal(out, self.outcome.head_bytes + self.outcome.body_bytes),
+            Variable::CompressionRatio(coding) => {
+                let compression = self.outcome.compression.filter(|compression| compression.coding == *coding);
+                let ratio = compression.and_then(Compression::ratio);
+                return append(out, ratio.as_deref().map(str::as_bytes));
+            }
             Variable::RequestCompletion => {
                 out.extend_from_slice(if self.outcome.is_complete { b"OK" } else { b"" });
                 return true;
@@ -414,7 +420,7 @@ impl Scope<'_> {
     }
 
     /// The value of `root` or `alias`.
-    fn root(&self) -> Vec<u8> {
+    pub(crate) fn root(&self) -> Vec<u8> {
         let mut out = Vec::new();
         self.route.location.root.write(self, &mut out);
         out

@@ -5,12 +5,12 @@ use std::io;
 
 use super::autoindex::{self, ListingStyle};
 use super::file_system::{self, FileKind, OpenedFile};
-use super::gzip_negotiation::{accepts_brotli, accepts_gzip};
+use super::gzip_negotiation::{accepts_coding, accepts_gzip};
 use super::unmodified;
 use super::{Action, Flow, Phases};
 use crate::config::location::Location;
 use crate::config::location::autoindex::AutoindexConfig;
-use crate::config::location::gzip::StaticFiles;
+use crate::config::location::filters::gzip::StaticFiles;
 use crate::config::location::try_files::TryFilesFallback;
 use crate::config::logs::Severity;
 use crate::connection_counts::ConnectionCounts;
@@ -194,43 +194,52 @@ fn index_failure<'a>(route: &mut Route<'_>, path: &[u8], error: &io::Error) -> F
     Flow::Status(status)
 }
 
-/// `brotli_static`, `gzip_static`: the compressed file beside a file, and whether it is sent to this client.
+/// `brotli_static`, `zstd_static`, `gzip_static`: the compressed file beside a file, and whether it is sent to this client.
 fn compressed<'a>(phases: &Phases<'a, '_>, route: &Route<'a>, path: &FilePath) -> Option<(OpenedFile<'a>, bool)> {
     if route.method == b"POST" {
         return None;
     }
     let config = &route.location.config;
     let head = phases.request.head;
-    let brotli =
-        compressed_with(phases, route, path, "br", config.brotli.static_files, || accepts_brotli(&head.headers));
-    if brotli.as_ref().is_some_and(|(_, is_sent)| *is_sent) {
-        return brotli;
+    let codings = [
+        ("br", config.brotli.coding.static_files),
+        ("zstd", config.zstd.static_files),
+        ("gzip", config.gzip.static_files),
+    ];
+    let mut not_accepted = None;
+    for (coding, rule) in codings {
+        let is_sent = match rule {
+            StaticFiles::Off => continue,
+            StaticFiles::On if coding == "gzip" => accepts_gzip(head, &config.gzip, &Headers::new()),
+            StaticFiles::On => accepts_coding(&head.headers, coding),
+            StaticFiles::Always => true,
+        };
+        let Some(opened) = open_compressed(phases, route, path, coding, rule) else { continue };
+        if is_sent {
+            return Some((opened, true));
+        }
+        not_accepted = Some((opened, false));
     }
-    let gzip = compressed_with(phases, route, path, "gzip", config.gzip.static_files, || {
-        accepts_gzip(head, &config.gzip, &Headers::new())
-    });
-    gzip.or(brotli)
+    not_accepted
 }
 
-fn compressed_with<'a>(
+fn open_compressed<'a>(
     phases: &Phases<'a, '_>,
     route: &Route<'a>,
     path: &FilePath,
     coding: &'static str,
     rule: StaticFiles,
-    is_accepted: impl FnOnce() -> bool,
-) -> Option<(OpenedFile<'a>, bool)> {
-    let is_sent = match rule {
-        StaticFiles::Off => return None,
-        StaticFiles::On => is_accepted(),
-        StaticFiles::Always => true,
+) -> Option<OpenedFile<'a>> {
+    let extension: &[u8] = match coding {
+        "br" => b".br",
+        "zstd" => b".zst",
+        _ => b".gz",
     };
-    let extension: &[u8] = if coding == "br" { b".br" } else { b".gz" };
     let (file, metadata) = phases.open(route, &[&*path.bytes, extension].concat()).ok()?;
     let varies = rule == StaticFiles::On;
     let media_type = media_type(route);
     let opened = OpenedFile { file, metadata, media_type, coding: Some(coding), varies };
-    (metadata.kind == FileKind::File).then_some((opened, is_sent))
+    (metadata.kind == FileKind::File).then_some(opened)
 }
 
 fn file<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, path: &FilePath) -> Flow<'a> {

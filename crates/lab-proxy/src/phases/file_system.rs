@@ -10,15 +10,13 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use lab_http::h1::write::hexadecimal;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, Stat};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileMetadata {
     pub kind: FileKind,
     /// Whether its owner may execute it.
     pub is_executable: bool,
-    /// Whether its mode lets everybody read it.
-    pub is_readable_by_all: bool,
     /// In bytes.
     pub size: u64,
     /// The time of the last change, in seconds since 1970.
@@ -55,7 +53,7 @@ pub struct OpenedFile<'a> {
     pub metadata: FileMetadata,
     /// Empty for none.
     pub media_type: &'a str,
-    /// The content coding, if the file has one (`gzip_static`, `brotli_static`).
+    /// The content coding, if the file has one (`gzip_static`, `brotli_static`, `zstd_static`).
     pub coding: Option<&'static str>,
     /// Whether there is also a compressed file beside it, or it is that file.
     pub varies: bool,
@@ -88,6 +86,9 @@ pub trait FileSystem: std::fmt::Debug {
     /// # Errors
     /// Nothing is there, or it is not accessible.
     fn metadata(&self, path: &[u8], symlinks: Symlinks) -> io::Result<FileMetadata>;
+
+    /// Whether the process may open a file for reading. Its mode does not say so: it may have an access control list.
+    fn is_readable(&self, path: &[u8]) -> bool;
 
     /// Opens a file for reading.
     ///
@@ -122,6 +123,10 @@ impl FileSystem for Disk {
             Symlinks::Checked { start, allows_owner } => rustix::fs::fstat(open_checked(path, start, allows_owner)?)?,
         };
         Ok(metadata(&stat))
+    }
+
+    fn is_readable(&self, path: &[u8]) -> bool {
+        rustix::fs::access(path, Access::READ_OK).is_ok()
     }
 
     fn open(&self, path: &[u8], symlinks: Symlinks) -> io::Result<(Option<File>, FileMetadata)> {
@@ -160,11 +165,9 @@ fn metadata(stat: &Stat) -> FileMetadata {
         FileType::Directory => FileKind::Folder,
         _ => FileKind::Other,
     };
-    let mode = Mode::from_raw_mode(stat.st_mode);
     FileMetadata {
         kind,
-        is_executable: mode.contains(Mode::XUSR),
-        is_readable_by_all: mode.contains(Mode::RUSR | Mode::RGRP | Mode::ROTH),
+        is_executable: Mode::from_raw_mode(stat.st_mode).contains(Mode::XUSR),
         size: u64::try_from(stat.st_size).unwrap_or(0),
         modified: stat.st_mtime,
     }
@@ -205,7 +208,7 @@ fn open_component(folder: &OwnedFd, name: &[u8], flags: OFlags, allows_owner: bo
 }
 
 /// An error of the system as nginx logs it: `2: No such file or directory`.
-pub(super) fn error_text(error: &io::Error) -> String {
+pub(crate) fn error_text(error: &io::Error) -> String {
     let text = error.to_string();
     match error.raw_os_error() {
         Some(code) => {

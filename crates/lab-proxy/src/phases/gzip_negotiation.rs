@@ -1,17 +1,17 @@
-//! Whether a client may get a response with gzip, or with brotli.
+//! Whether a client may get a response with gzip, or with another content coding.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use lab_http::{Headers, RequestHead, Version};
 
 use crate::clock::parse_http_date;
-use crate::config::location::gzip::{GzipConfig, ProxiedRequests};
+use crate::config::location::filters::gzip::{GzipConfig, ProxiedRequests};
 
 /// Whether the request accepts gzip, and the configuration allows it for this client. `fields` are those of the response.
 pub(crate) fn accepts_gzip(request: &RequestHead, rules: &GzipConfig, fields: &Headers) -> bool {
     let headers = &request.headers;
     let is_old = request.version == Version::Http10 && rules.version == Version::Http11;
-    if is_old || !headers.get("accept-encoding").is_some_and(|value| names_coding(value, b"gzip")) {
+    if is_old || !accepts_coding(headers, "gzip") {
         return false;
     }
     if headers.contains("via") && !allows_proxied(headers, rules.proxied, fields) {
@@ -21,9 +21,9 @@ pub(crate) fn accepts_gzip(request: &RequestHead, rules: &GzipConfig, fields: &H
     !rules.disabled.iter().any(|pattern| pattern.is_match(agent))
 }
 
-/// Whether the request accepts brotli.
-pub(crate) fn accepts_brotli(request: &Headers) -> bool {
-    request.get("accept-encoding").is_some_and(|value| names_coding(value, b"br"))
+/// Whether the request names the content coding, such as `br`.
+pub(crate) fn accepts_coding(request: &Headers, coding: &str) -> bool {
+    request.get("accept-encoding").is_some_and(|value| names_coding(value, coding.as_bytes()))
 }
 
 /// `gzip_proxied`: whether a response to a request that came through a proxy may be compressed.

@@ -39,7 +39,8 @@ use crate::routing::uri;
 use file_system::{FileMetadata, FileSystem, Symlinks};
 
 pub(crate) use content::media_type;
-pub(crate) use gzip_negotiation::{accepts_brotli, accepts_gzip};
+pub(crate) use file_system::error_text;
+pub(crate) use gzip_negotiation::{accepts_coding, accepts_gzip};
 
 /// How to respond to a request.
 #[derive(Debug)]

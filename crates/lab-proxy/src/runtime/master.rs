@@ -12,6 +12,7 @@ use crate::runtime::error::RunError;
 use crate::runtime::generation::{Generation, Resources};
 use crate::runtime::signals::{SignalEvent, Signals};
 use crate::runtime::worker::WorkerCommand;
+use crate::tls::TlsContexts;
 
 /// Runs the proxy until a signal ends it: SIGTERM and SIGINT at once, SIGQUIT after the requests in progress. SIGHUP
 /// reloads the configuration with `read_config`; SIGUSR1 reopens the logs.
@@ -37,6 +38,7 @@ pub fn run(config: Config, read_config: &ReadConfig<'_>, inherited: Option<&str>
     let (ended, mut endings) = mpsc::unbounded_channel();
     let current = Generation::start(config, &resources, &ended)?;
     let mut master = Master { resources, current, retiring: Vec::new(), pid, ended };
+    master.log_tls_warnings(&master.resources.tls);
     master.log(Severity::Notice, "start worker threads");
     let is_stopping = runtime.block_on(async {
         let mut is_stopping = false;
@@ -82,6 +84,10 @@ impl Master {
         self.resources.logs.error(&self.current.config.process.error_log, severity, message, None);
     }
 
+    fn log_tls_warnings(&self, contexts: &TlsContexts) {
+        contexts.warnings().iter().for_each(|warning| self.log(Severity::Warn, warning));
+    }
+
     fn is_running(&self) -> bool {
         self.current.running > 0 || self.retiring.iter().any(|generation| generation.running > 0)
     }
@@ -117,6 +123,7 @@ impl Master {
     fn replace(&mut self, config: Config) -> Result<(), RunError> {
         config.warnings.iter().for_each(|warning| self.log(Severity::Warn, warning));
         let resources = Resources::new(&config, &self.resources.sockets, None)?;
+        self.log_tls_warnings(&resources.tls);
         let path = config.process.pid.as_deref();
         let pid = match path.filter(|path| self.pid.as_ref().is_none_or(|pid| pid.path() != *path)) {
             Some(path) => Some(PidFile::overwrite(path)?),

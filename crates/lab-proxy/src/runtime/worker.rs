@@ -142,6 +142,7 @@ impl Worker {
                 _ = sweep.tick() => {
                     self.upstreams.sweep();
                     logging::flush_due();
+                    self.fetch_due_staplings();
                 }
                 // a task that accepts ends only by a panic
                 Some(Err(panic)) = accepting.join_next() => resume_unwind(panic.into_panic()),
@@ -167,6 +168,18 @@ impl Worker {
             () = sleep(shutdown_timeout.unwrap_or_default()), if shutdown_timeout.is_some() => {}
         }
         Ok(())
+    }
+
+    fn fetch_due_staplings(self: &Rc<Self>) {
+        for certificate in self.context.tls.claim_due_staplings() {
+            let (certificate, worker) = (Arc::clone(certificate), Rc::clone(self));
+            tokio::task::spawn_local(async move {
+                if let Err(message) = certificate.refresh().await {
+                    let WorkerContext { logs, config, .. } = &worker.context;
+                    logs.error(&config.process.error_log, Severity::Error, &message, None);
+                }
+            });
+        }
     }
 
     async fn accept(self: Rc<Self>, listener: Listener, listens: Rc<[usize]>) {

@@ -8,10 +8,11 @@ use lab_net::tls::{
 };
 
 use super::files;
+use super::stapling::Staplings;
 use crate::config::Config;
 use crate::config::server::listen::Listen;
 use crate::config::tls::pem_source::{CertificateInput, CertificateSource};
-use crate::config::tls::server::{ClientVerification, ServerTlsConfig, SessionCacheConfig};
+use crate::config::tls::server::{ClientVerification, ServerTlsConfig, SessionCacheConfig, Stapling};
 use crate::limits::registry::Registry;
 use crate::variables::{DefinedVariables, Template, VariableValues};
 use lab_nginx_conf::ConfError;
@@ -130,17 +131,26 @@ struct Shared {
 }
 
 /// Loads the contexts of all sockets, by the index of their `listen`.
-pub(super) fn load_all(config: &Config, errors: &mut Vec<ConfError>) -> Vec<Option<ListenTls>> {
+pub(super) fn load_all(
+    config: &Config,
+    staplings: &mut Staplings,
+    errors: &mut Vec<ConfError>,
+) -> Vec<Option<ListenTls>> {
     let is_used = |index: usize| config.listens.iter().any(|listen| listen.tls && listen.servers.contains(&index));
     let mut shared = Vec::new();
     for (index, server) in config.servers.iter().enumerate() {
         // as in nginx, the files of a server without TLS are read as well
         let tls = &server.tls;
-        let loaded = if is_used(index) || !tls.certificates.is_empty() { load_shared(tls).map(Some) } else { Ok(None) };
-        shared.push(loaded.unwrap_or_else(|error| {
-            errors.push(error);
-            None
-        }));
+        if !is_used(index) && tls.certificates.is_empty() {
+            shared.push(None);
+            continue;
+        }
+        let loaded = load_shared(tls).and_then(|shared| {
+            let certificates = shared.certificates.as_deref().unwrap_or_default();
+            staplings.add(tls, certificates, server.config().resolver)?;
+            Ok(shared)
+        });
+        shared.push(loaded.map_err(|error| errors.push(error)).ok());
     }
     if !errors.is_empty() {
         return Vec::new();
@@ -238,7 +248,10 @@ fn load_shared(tls: &ServerTlsConfig) -> Result<Shared, ConfError> {
 }
 
 fn load_certificates(sources: &[CertificateInput], tls: &ServerTlsConfig) -> Result<Vec<ServerCertificate>, ConfError> {
-    let stapled = tls.stapling_file.as_ref().map(files::read_bytes).transpose()?;
+    let stapled = match &tls.stapling {
+        Stapling::File(file) => Some(files::read_bytes(file)?),
+        Stapling::Off | Stapling::Responder { .. } => None,
+    };
     let mut certificates = Vec::new();
     for source in sources {
         let (chain, key) = files::read_key_pair(source, tls.password_file.as_ref())?;

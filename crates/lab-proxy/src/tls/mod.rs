@@ -3,6 +3,7 @@
 
 mod files;
 mod listen;
+mod stapling;
 mod upstream;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use crate::config::Config;
 use lab_nginx_conf::ConfError;
 
 pub(crate) use listen::{ListenTls, Selection};
+use stapling::{StapledCertificate, Staplings};
 
 /// All contexts of a configuration.
 #[derive(Debug, Default)]
@@ -21,6 +23,7 @@ pub struct TlsContexts {
     listens: Vec<Option<ListenTls>>,
     /// By the index in [`Config::upstream_tls`].
     upstreams: Vec<Arc<ClientConfig>>,
+    staplings: Staplings,
 }
 
 impl TlsContexts {
@@ -29,8 +32,8 @@ impl TlsContexts {
     /// # Errors
     /// All files that cannot be used, by the directives that name them.
     pub fn load(config: &Config) -> Result<TlsContexts, ConfError> {
-        let mut errors = Vec::new();
-        let listens = listen::load_all(config, &mut errors);
+        let (mut errors, mut staplings) = (Vec::new(), Staplings::default());
+        let listens = listen::load_all(config, &mut staplings, &mut errors);
         let mut upstreams = Vec::new();
         for tls in &config.upstream_tls {
             match upstream::load(tls) {
@@ -39,9 +42,20 @@ impl TlsContexts {
             }
         }
         match ConfError::join(errors) {
-            None => Ok(TlsContexts { listens, upstreams }),
+            None => Ok(TlsContexts { listens, upstreams, staplings }),
             Some(error) => Err(error),
         }
+    }
+
+    /// The warnings of `-t`: certificates that cannot have an OCSP response.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.staplings.warnings
+    }
+
+    /// The certificates whose OCSP response is due. Each is returned to one caller, which must fetch the response.
+    pub(crate) fn claim_due_staplings(&self) -> impl Iterator<Item = &Arc<StapledCertificate>> {
+        self.staplings.certificates.iter().filter(|certificate| certificate.claim())
     }
 
     /// The contexts of a socket; none if its clients do not speak TLS.

@@ -3,6 +3,7 @@
 //! It does not read the clock; callers pass the time.
 
 mod hash;
+mod random;
 mod round_robin;
 
 use std::net::IpAddr;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::upstream::{BalancingMethod, Upstream, UpstreamServer};
 use hash::Ring;
+use random::RandomSelection;
 
 /// The servers of one upstream, with the health that one worker has observed.
 #[derive(Debug)]
@@ -27,6 +29,7 @@ enum Selection {
     IpHash,
     Hash,
     Ring(Ring),
+    Random(RandomSelection),
 }
 
 /// One server, at its index in [`Upstream::servers`].
@@ -48,6 +51,19 @@ struct Peer {
     accessed: Option<Instant>,
     /// The last failure, or the last trial after one.
     checked: Option<Instant>,
+}
+
+/// The requests in flight of a peer, which its weight divides.
+#[derive(Debug, Clone, Copy)]
+struct Load {
+    connections: i64,
+    weight: i64,
+}
+
+impl Load {
+    fn is_less(self, other: Load) -> bool {
+        self.connections.saturating_mul(other.weight) < other.connections.saturating_mul(self.weight)
+    }
 }
 
 /// The progress of selecting servers for one request.
@@ -119,6 +135,10 @@ impl Peer {
         now.duration_since(since) > self.fail_timeout
     }
 
+    fn load(&self) -> Load {
+        Load { connections: i64::try_from(self.connections).unwrap_or(i64::MAX), weight: self.weight }
+    }
+
     /// Records a selection. For a failed peer it is a trial; other requests avoid the peer for `fail_timeout`.
     fn record_selection(&mut self, now: Instant) {
         self.connections += 1;
@@ -138,6 +158,7 @@ impl Balancer {
             BalancingMethod::IpHash => Selection::IpHash,
             BalancingMethod::Hash { is_consistent: false, .. } => Selection::Hash,
             BalancingMethod::Hash { is_consistent: true, .. } => Selection::Ring(Ring::new(&upstream.servers)),
+            BalancingMethod::Random { compares_two } => Selection::Random(RandomSelection::new(*compares_two)),
         };
         let peers: Vec<Peer> = upstream.servers.iter().map(Peer::new).collect();
         Balancer { is_single: peers.len() == 1, peers, selection }
@@ -161,12 +182,13 @@ impl Balancer {
             search.has_tried_single = true;
             return Some(0);
         }
-        let chosen = match (&self.selection, key) {
+        let chosen = match (&mut self.selection, key) {
             (Selection::IpHash, BalancingKey::Client(client)) => {
                 hash::select_by_client(&self.peers, search, client, now)
             }
             (Selection::Hash, BalancingKey::Text(key)) => hash::select_by_key(&self.peers, search, key, now),
             (Selection::Ring(ring), BalancingKey::Text(key)) => ring.select(&mut self.peers, search, key, now),
+            (Selection::Random(random), _) => random.select(&self.peers, search, now),
             _ => None,
         };
         let chosen = chosen.or_else(|| self.take_turn(search, now)).or_else(|| {

@@ -103,9 +103,10 @@ impl UpstreamPool {
                 key.write(scope, &mut text);
                 BalancingKey::Text(&text)
             }
-            BalancingMethod::RoundRobin | BalancingMethod::LeastConnections | BalancingMethod::IpHash => {
-                BalancingKey::Client(client)
-            }
+            BalancingMethod::RoundRobin
+            | BalancingMethod::LeastConnections
+            | BalancingMethod::IpHash
+            | BalancingMethod::Random { .. } => BalancingKey::Client(client),
         };
         self.balancer.borrow_mut().select(search, key, clock::now())
     }

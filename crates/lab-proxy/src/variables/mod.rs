@@ -7,6 +7,7 @@ mod backtracking;
 pub(crate) mod pattern;
 pub(crate) mod template;
 mod defined;
+mod unsupported;
 mod values;
 mod variable;
 

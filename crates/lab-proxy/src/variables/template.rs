@@ -1,4 +1,5 @@
 use super::DefinedVariables;
+use super::unsupported;
 use super::variable::Variable;
 use lab_nginx_conf::{ConfErrorKind, closest};
 
@@ -55,9 +56,8 @@ impl Template {
                     after.split_at(after.find(|character| !is_part(character)).unwrap_or(after.len()))
                 }
             };
-            parts.push(TemplatePart::Variable(Variable::from_name(name, own).ok_or_else(|| {
-                ConfErrorKind::UnknownVariable { name: name.to_owned(), hint: suggestion(name, own) }
-            })?));
+            let variable = Variable::from_name(name, own);
+            parts.push(TemplatePart::Variable(variable.ok_or_else(|| unknown(name, own))?));
             rest = behind;
         }
         if !rest.is_empty() {
@@ -97,6 +97,13 @@ impl Template {
     #[must_use]
     pub fn needs_request_body(&self) -> bool {
         self.parts.iter().any(|part| matches!(part, TemplatePart::Variable(variable) if variable.is_request_body()))
+    }
+}
+
+fn unknown(name: &str, own: &DefinedVariables) -> ConfErrorKind {
+    match unsupported::advice(name) {
+        Some(advice) => ConfErrorKind::UnsupportedVariable { name: name.to_owned(), advice },
+        None => ConfErrorKind::UnknownVariable { name: name.to_owned(), hint: suggestion(name, own) },
     }
 }
 

@@ -28,6 +28,8 @@ pub enum Variable {
     BodyBytesSent,
     /// `$bytes_sent`: all bytes sent to the client.
     BytesSent,
+    /// `$gzip_ratio`, `$brotli_ratio`, `$zstd_ratio`: how many times smaller a content coding made the response.
+    CompressionRatio(&'static str),
     /// `$connection`: the connection's serial number.
     Connection,
     /// `$connection_requests`: the number of the request on its connection, from 1.
@@ -160,7 +162,7 @@ pub enum Variable {
     UpstreamResponseTime,
     /// `$upstream_status`: one for each address.
     UpstreamStatus,
-    /// `$uri`, `$document_uri`: the path, normalised and possibly rewritten.
+    /// `$uri`, `$document_uri`, `$fastcgi_script_name`: the path, normalised and possibly rewritten.
     Uri,
 }
 
@@ -233,6 +235,7 @@ const NAMES: &[(&str, Variable)] = &[
     ("args", Variable::Args),
     ("binary_remote_addr", Variable::BinaryRemoteAddr),
     ("body_bytes_sent", Variable::BodyBytesSent),
+    ("brotli_ratio", Variable::CompressionRatio("br")),
     ("bytes_sent", Variable::BytesSent),
     ("connection", Variable::Connection),
     ("connection_requests", Variable::ConnectionRequests),
@@ -241,6 +244,8 @@ const NAMES: &[(&str, Variable)] = &[
     ("content_type", Variable::ContentType),
     ("document_root", Variable::DocumentRoot),
     ("document_uri", Variable::Uri),
+    ("fastcgi_script_name", Variable::Uri),
+    ("gzip_ratio", Variable::CompressionRatio("gzip")),
     ("host", Variable::Host),
     ("hostname", Variable::Hostname),
     ("http2", Variable::Http2),
@@ -326,6 +331,7 @@ const NAMES: &[(&str, Variable)] = &[
     ("upstream_response_time", Variable::UpstreamResponseTime),
     ("upstream_status", Variable::UpstreamStatus),
     ("uri", Variable::Uri),
+    ("zstd_ratio", Variable::CompressionRatio("zstd")),
 ];
 
 /// A prefix, and the variable for the rest of the name.

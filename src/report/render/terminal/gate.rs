@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use super::style::{BAD, GOOD, QUIET, TITLE, UNSURE, styled};
 use crate::record::{ComparedVersions, FactsVerdict, LimitVerdict, LooksRecord, MetricVerdict, Record, Verdict};
-use crate::report::numbers::{counted, three_digits};
-use crate::report::view::varying;
+use crate::report::numbers::counted;
 use crate::report::view::verdict::{limit_grounds, limit_name, metric_grounds, metric_name, verdict_word};
 use crate::report::view::versions::{self, Answer, Tone};
+use crate::report::view::{noise_floor, varying};
 
 pub(super) fn section(text: &mut String, record: &Record) {
     match &record.comparison {
@@ -95,22 +95,10 @@ fn verdicts(text: &mut String, record: &Record) {
     for limit in &gate.limits {
         let _ = writeln!(text, "  {}", limit_line(record, limit));
     }
-    for metric in record.below_noise_floor.iter().flatten() {
-        let percent = |fraction: f64| three_digits(fraction * 100.0);
-        let warning = format!(
-            "the margin of {} under {} is {} %, below this machine's noise floor of {} %; more blocks or a wider margin",
-            metric.metric,
-            metric.load,
-            percent(metric.margin),
-            percent(metric.noise_floor),
-        );
+    for warning in noise_floor::warnings(record) {
         let _ = writeln!(text, "  {}", styled(UNSURE, &warning));
     }
-    if record.below_noise_floor.is_none() && !gate.metrics.is_empty() {
-        let hint = format!(
-            "the smallest change that this machine can detect is unknown; measure it with `lab calibrate {}`",
-            record.provenance.file
-        );
+    if let Some(hint) = noise_floor::hint(record) {
         let _ = writeln!(text, "  {}", styled(QUIET, &hint));
     }
 }

@@ -49,6 +49,8 @@ mod tests {
         let checks = outcomes.iter().map(|(check, outcome)| CheckRecord {
             name: (*check).to_owned(),
             request: "GET /".to_owned(),
+            received: None,
+            app: None,
             logs: Vec::new(),
             outcome: match outcome {
                 Ok(body) => CheckOutcome::Evaluated {
@@ -70,6 +72,7 @@ mod tests {
             name: name.to_owned(),
             reference: false,
             components: Vec::new(),
+            topology: None,
             error: None,
             unavailable: None,
             is_optional: false,

@@ -48,7 +48,14 @@ fn check(agrees: bool) -> CheckRecord {
         conditional: Vec::new(),
     };
     let outcome = CheckOutcome::Evaluated { findings: vec![finding], observed };
-    CheckRecord { name: "it responds".to_owned(), request: "GET /".to_owned(), outcome, logs: Vec::new() }
+    CheckRecord {
+        name: "it responds".to_owned(),
+        request: "GET /".to_owned(),
+        outcome,
+        received: None,
+        app: None,
+        logs: Vec::new(),
+    }
 }
 
 fn measured(per_s: f64) -> Measured {
@@ -107,6 +114,7 @@ fn record(stacks: &[Stack], blocks: u32) -> Record {
         name: stack.name.to_owned(),
         reference: stack.name == reference,
         components: vec![ComponentRecord { role: Role::Server, version: format!("{} 1.2", stack.name), image: None }],
+        topology: None,
         error: None,
         unavailable: None,
         is_optional: true,

@@ -3,26 +3,20 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-
-use super::super::container_spec::{ContainerSpec, StartedContainer};
+use super::super::container_spec::ContainerSpec;
+use super::super::keeper_process::{self, START_DEADLINE, read_location};
 use super::super::lab_image::ImageReference;
 use super::super::run_network::{PreparedImage, RunNetwork};
 use super::super::{domain, labels, limits};
 use super::{ContainerInputs, ContainerLauncher, Launched, RelayedServer, Visit};
 use crate::measure::cgroup::Cgroup;
 use crate::stack::component_spec::ComponentSpec;
-use crate::stack::guarded::{FIRST_INHERITED_FD, Guarded, KeeperProgram};
+use crate::stack::guarded::{FIRST_INHERITED_FD, Guarded};
 use crate::stack::relay::Relay;
 use crate::stack::running::{ProcessScope, RunningComponent};
-use crate::stack::{EXCERPT_LINES, Role, StartError, image_programs, io_error, ready, write_file};
+use crate::stack::{EXCERPT_LINES, Role, StartError, image_programs, io_error, ready};
 
-/// How long the engine may take to start a container, including the pull of its image.
-const START_DEADLINE: Duration = Duration::from_secs(600);
-/// How long a keeper may take to stop and remove its container, beyond the container's own grace.
-const KEEPER_DEADLINE: Duration = Duration::from_secs(15);
 /// Seconds between SIGTERM and SIGKILL, as for subprocesses.
 const STOP_GRACE_S: i32 = 3;
 /// The memory limit of a component, in bytes: far more than any needs, and too little to take the machine down.
@@ -110,18 +104,9 @@ impl ContainerLauncher {
     }
 
     fn start_keeper(&self, container: &ContainerSpec, role: Role, visit: &Visit) -> Result<Guarded, StartError> {
-        let folder = &visit.folder;
-        let file = folder.join(format!("{role}.container.json"));
-        let text = serde_json::to_string_pretty(container).unwrap_or_default();
-        write_file(&file, &text)?;
-        let keeper = KeeperProgram {
-            arguments: vec!["keep".to_owned(), file.display().to_string()],
-            engine: self.network.engine.endpoint.to_string(),
-            log: folder.join(format!("{role}.log")),
-            pipes_stdout: true,
-            deadline: Duration::from_secs(u64::from(STOP_GRACE_S.unsigned_abs())) + KEEPER_DEADLINE,
-        };
-        Guarded::keep(&self.process.lab, keeper).map_err(io_error(format!("start the {role}'s keeper")))
+        let name = role.to_string();
+        let place = (visit.folder.as_path(), name.as_str());
+        keeper_process::start(&self.process.lab, &self.network.engine, container, place, &format!("the {role}"))
     }
 
     fn container_spec(
@@ -146,7 +131,7 @@ impl ContainerLauncher {
             hosts: inputs.hosts,
             command: spec.command.clone(),
             environment: spec.environment.iter().cloned().collect(),
-            user: format!("{uid}:{gid}"),
+            user: Some(format!("{uid}:{gid}")),
             working_folder: None,
             mounts: inputs.mounts,
             scratch: std::iter::once(PathBuf::from("/tmp")).chain(spec.scratch.iter().cloned()).collect(),
@@ -174,13 +159,6 @@ fn bind_by_address(spec: &mut ComponentSpec) {
     for argument in spec.command.iter_mut().filter(|argument| **argument == inherited) {
         *argument = spec.address.to_string();
     }
-}
-
-/// The container's location, from the first line of its keeper; `None` if the keeper ended before.
-async fn read_location(keeper: &mut Guarded) -> Option<StartedContainer> {
-    let mut lines = BufReader::new(keeper.take_stdout()?).lines();
-    let line = lines.next_line().await.ok()??;
-    serde_json::from_str(&line).ok()
 }
 
 /// Why a keeper ended before it reported its container's location.

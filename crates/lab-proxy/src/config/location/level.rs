@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use super::access::AccessLevel;
 use super::add_header::AddedFields;
-use super::addition::AdditionLevel;
 use super::autoindex::AutoindexLevel;
-use super::brotli::BrotliLevel;
-use super::charset::CharsetLevel;
 use super::error_page::ErrorPage;
-use super::expires::Expires;
+use super::filters::addition::AdditionLevel;
+use super::filters::brotli::BrotliLevel;
+use super::filters::charset::CharsetLevel;
+use super::filters::content_coding::{ContentCodingLevel, LevelRange};
+use super::filters::expires::Expires;
+use super::filters::gzip::GzipLevel;
+use super::filters::ssi::SsiLevel;
+use super::filters::sub_filter::SubFilterLevel;
 use super::gateway::GatewayLevel;
-use super::gzip::GzipLevel;
 use super::keepalive::KeepAlive;
 use super::keepalive_disable::DisabledKeepAlive;
 use super::limits::LimitsLevel;
@@ -21,9 +24,7 @@ use super::real_ip::RealIpLevel;
 use super::redirects::RedirectLevel;
 use super::referers::ValidReferers;
 use super::secure_link::SecureLinkLevel;
-use super::ssi::SsiLevel;
 use super::static_files::FilesLevel;
-use super::sub_filter::SubFilterLevel;
 use super::userid::UserIdLevel;
 use crate::config::logs::{AccessLog, ErrorLog};
 use crate::config::proxy::buffering::BufferingLevel;
@@ -60,6 +61,7 @@ pub(crate) struct Level {
     pub(crate) charset: CharsetLevel,
     pub(crate) gzip: GzipLevel,
     pub(crate) brotli: BrotliLevel,
+    pub(crate) zstd: ContentCodingLevel,
     pub(crate) sub_filter: SubFilterLevel,
     pub(crate) addition: AdditionLevel,
     pub(crate) ssi: SsiLevel,
@@ -84,6 +86,8 @@ pub(crate) struct Level {
     /// `client_body_buffer_size`, `client_body_temp_path`
     pub(crate) client_bodies: BufferingLevel,
 }
+
+const ZSTD_LEVELS: LevelRange = (1..=22, "a level from 1 to 22");
 
 impl Level {
     /// Reads the directives of a block. Ignores those that are not inherited.
@@ -130,6 +134,7 @@ impl Level {
             "gunzip" => self.gzip.read(directive)?,
             name if name.starts_with("gzip") => self.gzip.read(directive)?,
             name if name.starts_with("brotli") => self.brotli.read(directive)?,
+            name if name.starts_with("zstd") => self.zstd.read(directive, "zstd", &ZSTD_LEVELS)?,
             name if name.starts_with("sub_filter") => self.sub_filter.read(directive, reader)?,
             "add_before_body" | "add_after_body" | "addition_types" => self.addition.read(directive)?,
             name if name == "ssi" || name.starts_with("ssi_") => {
@@ -195,6 +200,7 @@ impl Level {
             charset: self.charset.inherit(&outer.charset),
             gzip: self.gzip.inherit(&outer.gzip),
             brotli: self.brotli.inherit(&outer.brotli),
+            zstd: self.zstd.inherit(&outer.zstd),
             sub_filter: self.sub_filter.inherit(&outer.sub_filter),
             addition: self.addition.inherit(&outer.addition),
             ssi: self.ssi.inherit(&outer.ssi),

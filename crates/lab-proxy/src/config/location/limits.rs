@@ -147,11 +147,27 @@ fn find<S>(
     })
 }
 
+/// As in nginx, one level limits by a zone once.
+fn refuse_duplicate(directive: &Directive, is_known: bool) -> Result<(), ConfError> {
+    if !is_known {
+        return Ok(());
+    }
+    Err(directive.error(ConfErrorKind::Duplicate { name: directive.name.clone() }))
+}
+
 impl LimitsLevel {
     pub(crate) fn read(&mut self, directive: &Directive, reader: &ConfigReader<'_>) -> Result<(), ConfError> {
         match directive.name.as_str() {
-            "limit_req" => self.requests.get_or_insert_default().push(request_limit(directive, reader)?),
-            "limit_conn" => self.connections.get_or_insert_default().push(connection_limit(directive, reader)?),
+            "limit_req" => {
+                let (limit, limits) = (request_limit(directive, reader)?, self.requests.get_or_insert_default());
+                refuse_duplicate(directive, limits.iter().any(|other| Arc::ptr_eq(&other.zone, &limit.zone)))?;
+                limits.push(limit);
+            }
+            "limit_conn" => {
+                let (limit, limits) = (connection_limit(directive, reader)?, self.connections.get_or_insert_default());
+                refuse_duplicate(directive, limits.iter().any(|other| Arc::ptr_eq(&other.zone, &limit.zone)))?;
+                limits.push(limit);
+            }
             name => {
                 let (reaction, setting) = match name.strip_prefix("limit_req_") {
                     Some(setting) => (&mut self.requests_reaction, setting),

@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use super::access::AccessConfig;
 use super::add_header::AddedFields;
-use super::addition::AdditionConfig;
 use super::autoindex::AutoindexConfig;
-use super::brotli::BrotliConfig;
-use super::charset::CharsetConfig;
 use super::error_page::ErrorPage;
-use super::expires::Expires;
-use super::gzip::GzipConfig;
+use super::filters::addition::AdditionConfig;
+use super::filters::brotli::BrotliConfig;
+use super::filters::charset::CharsetConfig;
+use super::filters::content_coding::ContentCodingConfig;
+use super::filters::expires::Expires;
+use super::filters::gzip::GzipConfig;
+use super::filters::ssi::SsiConfig;
+use super::filters::sub_filter::SubFilterConfig;
 use super::keepalive::KeepAlive;
 use super::keepalive_disable::DisabledKeepAlive;
 use super::level::Level;
@@ -21,9 +24,7 @@ use super::mirror::MirrorConfig;
 use super::real_ip::RealIp;
 use super::referers::ValidReferers;
 use super::secure_link::SecureLink;
-use super::ssi::SsiConfig;
 use super::static_files::{IfModifiedSince, Index, MediaTypes};
-use super::sub_filter::SubFilterConfig;
 use super::symlinks::SymlinkRules;
 use super::userid::UserIdConfig;
 use crate::config::logs::{AccessLog, ErrorLog};
@@ -94,6 +95,7 @@ pub struct LocationConfig {
     pub charset: CharsetConfig,
     pub gzip: GzipConfig,
     pub brotli: BrotliConfig,
+    pub zstd: ContentCodingConfig,
     /// None without a `sub_filter`.
     pub sub_filter: Option<Box<SubFilterConfig>>,
     /// None if nothing is added.
@@ -185,6 +187,7 @@ impl Level {
             charset: self.charset.resolve(),
             gzip: self.gzip.resolve(),
             brotli: self.brotli.resolve(),
+            zstd: self.zstd.resolve(1),
             sub_filter: self.sub_filter.resolve(),
             addition: self.addition.resolve(),
             ssi: self.ssi.resolve(),

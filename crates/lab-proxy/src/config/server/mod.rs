@@ -44,6 +44,7 @@ impl Server {
         for inner in block.iter().filter(|inner| inner.name == "server_name") {
             for arg in &inner.args {
                 names.push(ServerName::read(inner, &arg.value, reader)?);
+                warn_of_odd_name(inner, &arg.value, reader);
             }
         }
         if names.is_empty() {
@@ -51,7 +52,7 @@ impl Server {
         }
         let outside = Location::outside(block, &EnclosingBlock { level: outer, root, location: None }, reader)?;
         let request_head = outer.request_head(block)?;
-        let tls = ServerTlsLevel::read(block, reader).inherit(tls).resolve(directive, reader)?;
+        let tls = ServerTlsLevel::read(block, reader).inherit(tls).resolve(directive)?;
         let http2 = Http2Level::read(block, reader).inherit(http2).resolve();
         let position = Position::of(directive);
         Ok(Server { first_name: names[0].text(), names, outside, request_head, tls, http2, position })
@@ -66,5 +67,17 @@ impl Server {
     #[must_use]
     pub fn config(&self) -> &LocationConfig {
         &self.outside.config
+    }
+}
+
+/// Warns of a name that is probably a mistake. As in nginx, it is compared as it is written.
+fn warn_of_odd_name(directive: &Directive, name: &str, reader: &mut ConfigReader<'_>) {
+    if name.starts_with('~') || name == "$hostname" {
+        return;
+    }
+    if name.contains('/') {
+        reader.warn(directive, format!("server name \"{name}\" has suspicious symbols"));
+    } else if name.contains('$') {
+        reader.warn(directive, format!("server name \"{name}\" has no variables: it is compared as it is written"));
     }
 }

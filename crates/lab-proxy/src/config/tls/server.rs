@@ -31,11 +31,22 @@ pub struct ServerTlsConfig {
     pub session_timeout: Duration,
     /// `ssl_early_data`
     pub early_data: bool,
-    /// `ssl_stapling_file`, if `ssl_stapling` is on.
-    pub stapling_file: Option<NamedFile>,
+    pub stapling: Stapling,
     pub clients: ClientCertificateConfig,
     /// `ssl_buffer_size`
     pub record_size: usize,
+}
+
+/// `ssl_stapling`: the OCSP responses that are sent with certificates.
+#[derive(Debug, Clone)]
+pub enum Stapling {
+    Off,
+    /// `ssl_stapling_file`
+    File(NamedFile),
+    /// The response of `ssl_stapling_responder`, or of the responder that the certificate names.
+    Responder {
+        url: Option<String>,
+    },
 }
 
 /// `ssl_session_cache`

@@ -7,7 +7,9 @@ use super::{named_file, pem_source};
 use crate::config::reader::ConfigReader;
 use crate::config::tls::NamedFile;
 use crate::config::tls::pem_source::{CertificateSource, PemSource};
-use crate::config::tls::server::{ClientCertificateConfig, ClientVerification, ServerTlsConfig, SessionCacheConfig};
+use crate::config::tls::server::{
+    ClientCertificateConfig, ClientVerification, ServerTlsConfig, SessionCacheConfig, Stapling,
+};
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive, parse_number, parse_size};
 
 /// The directives of one block.
@@ -27,6 +29,7 @@ pub(crate) struct ServerTlsLevel {
     early_data: Option<bool>,
     stapling: Option<bool>,
     stapling_file: Option<NamedFile>,
+    stapling_responder: Option<String>,
     verification: Option<ClientVerification>,
     authorities: Option<NamedFile>,
     trusted: Option<NamedFile>,
@@ -68,10 +71,9 @@ impl ServerTlsLevel {
             "session_ticket_key" => self.ticket_keys.get_or_insert_default().push(named_file(directive, reader)?),
             "session_timeout" => self.session_timeout = Some(directive.time()?),
             "early_data" => self.early_data = Some(directive.flag()?),
-            "stapling" => {
-                self.stapling = Some(directive.flag()?);
-            }
+            "stapling" => self.stapling = Some(directive.flag()?),
             "stapling_file" => self.stapling_file = Some(named_file(directive, reader)?),
+            "stapling_responder" => self.stapling_responder = Some(directive.first().to_owned()),
             "verify_client" => {
                 self.verification = Some(match directive.first() {
                     "off" => ClientVerification::Off,
@@ -110,6 +112,7 @@ impl ServerTlsLevel {
             early_data: self.early_data.or(outer.early_data),
             stapling: self.stapling.or(outer.stapling),
             stapling_file: self.stapling_file.or_else(|| outer.stapling_file.clone()),
+            stapling_responder: self.stapling_responder.or_else(|| outer.stapling_responder.clone()),
             verification: self.verification.or(outer.verification),
             authorities: self.authorities.or_else(|| outer.authorities.clone()),
             trusted: self.trusted.or_else(|| outer.trusted.clone()),
@@ -123,11 +126,7 @@ impl ServerTlsLevel {
     ///
     /// # Errors
     /// Something that the others need is missing. The messages are nginx's.
-    pub(crate) fn resolve(
-        &self,
-        server: &Directive,
-        reader: &mut ConfigReader<'_>,
-    ) -> Result<ServerTlsConfig, ConfError> {
+    pub(crate) fn resolve(&self, server: &Directive) -> Result<ServerTlsConfig, ConfError> {
         let conflict = |message: String| server.error(ConfErrorKind::Conflict(message));
         let is_enabled = self.is_enabled.unwrap_or(false);
         let rejects_handshakes = self.rejects_handshakes.unwrap_or(false);
@@ -145,12 +144,11 @@ impl ServerTlsLevel {
         if !certificates.is_empty() && needs_authorities && self.authorities.is_none() {
             return Err(conflict("no ssl_client_certificate for ssl_verify_client".to_owned()));
         }
-        let stapling = self.stapling.unwrap_or(false);
-        if stapling && self.stapling_file.is_none() && !certificates.is_empty() {
-            let message = "\"ssl_stapling\" ignored, no \"ssl_stapling_file\" is defined and lab fetches no responses; \
-                           \"openssl ocsp -respout\" writes such a file";
-            reader.warn(server, message.to_owned());
-        }
+        let stapling = match &self.stapling_file {
+            _ if self.stapling != Some(true) => Stapling::Off,
+            Some(file) => Stapling::File(file.clone()),
+            None => Stapling::Responder { url: self.stapling_responder.clone() },
+        };
         let commands = self.handshake.commands();
         let pairs = certificates.into_iter().zip(keys);
         Ok(ServerTlsConfig {
@@ -165,7 +163,7 @@ impl ServerTlsLevel {
             ticket_keys: self.ticket_keys.clone().unwrap_or_default(),
             session_timeout: self.session_timeout.unwrap_or(Duration::from_secs(300)),
             early_data: self.early_data.unwrap_or(false),
-            stapling_file: self.stapling_file.clone().filter(|_| stapling),
+            stapling,
             clients: ClientCertificateConfig {
                 verification,
                 authorities: self.authorities.clone(),

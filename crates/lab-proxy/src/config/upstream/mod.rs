@@ -41,6 +41,11 @@ pub enum BalancingMethod {
     LeastConnections,
     /// `ip_hash`: by the client's network.
     IpHash,
+    /// `random`: by chance and weight.
+    Random {
+        /// `two`: the server with fewer requests in flight of two.
+        compares_two: bool,
+    },
     /// `hash KEY`, and `hash KEY consistent`.
     Hash {
         key: Template,
@@ -157,6 +162,12 @@ impl UpstreamList {
     ) -> Result<usize, ConfError> {
         if let Some(index) = self.list.iter().position(|upstream| upstream.is_named(host, default_port)) {
             return Ok(index);
+        }
+        if let Some((name, port)) = host.rsplit_once(':')
+            && self.list.iter().any(|upstream| upstream.is_block && upstream.name.eq_ignore_ascii_case(name))
+        {
+            let message = format!("upstream \"{name}\" may not have port {port}");
+            return Err(directive.error(ConfErrorKind::Conflict(message)));
         }
         let addresses = server_addresses(directive, host, default_port).map_err(|mut error| {
             if let ConfErrorKind::HostNotFound { hint, .. } = &mut error.kind {

@@ -4,26 +4,15 @@ use std::io::Write as _;
 
 use brotli::CompressorWriter;
 
-use super::compressible::is_compressible;
+use super::compressible::announce;
 use super::progress::Progress;
-use super::recode;
 use crate::context::RequestContext;
-use crate::phases::accepts_brotli;
 use crate::response::{BodyError, Response};
 
 /// Compresses the response if the configuration and the request allow it.
 pub(super) fn apply(context: &RequestContext<'_>, response: &mut Response) -> Option<Brotli> {
     let rules = &context.config().brotli;
-    if !rules.is_on || !is_compressible(response, rules.min_length, &rules.types) {
-        return None;
-    }
-    response.varies = true;
-    if !accepts_brotli(&context.request.head.headers) {
-        return None;
-    }
-    recode(response);
-    response.head.fields_mut().push("Content-Encoding", "br");
-    (!context.is_head()).then(|| Brotli::new(rules.level, rules.window_bits))
+    announce(context, response, &rules.coding, "br").then(|| Brotli::new(rules.coding.level, rules.window_bits))
 }
 
 /// The bytes of input that are compressed at a time.

@@ -1,9 +1,33 @@
-//! Which responses `gzip` and `brotli` may compress.
+//! Which responses `gzip`, `brotli` and `zstd` may compress.
 
 use lab_nginx_conf::parse_number;
 
-use crate::config::location::media_type_set::MediaTypeSet;
+use super::recode;
+use crate::config::location::filters::content_coding::ContentCodingConfig;
+use crate::config::location::filters::media_type_set::MediaTypeSet;
+use crate::context::RequestContext;
+use crate::phases::accepts_coding;
 use crate::response::Response;
+
+/// Announces the content coding in the response's head if the configuration and the request allow it, and returns whether
+/// the body needs to be compressed.
+pub(super) fn announce(
+    context: &RequestContext<'_>,
+    response: &mut Response,
+    rules: &ContentCodingConfig,
+    coding: &str,
+) -> bool {
+    if !rules.is_on || !is_compressible(response, rules.min_length, &rules.types) {
+        return false;
+    }
+    response.varies = true;
+    if !accepts_coding(&context.request.head.headers, coding) {
+        return false;
+    }
+    recode(response);
+    response.head.fields_mut().push("Content-Encoding", coding);
+    !context.is_head()
+}
 
 /// Whether the status, the length and the type of a response allow that it is compressed.
 pub(super) fn is_compressible(response: &Response, min_length: u64, types: &MediaTypeSet) -> bool {

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use lab_http::message::date;
 
 use crate::clock::parse_http_date;
-use crate::config::location::expires::{Expires, Expiry};
+use crate::config::location::filters::expires::{Expires, Expiry};
 use crate::eval::Scope;
 use crate::response::Head;
 

@@ -1,5 +1,5 @@
 //! The filters between a final response and the client, in nginx's order: gunzip, addition,
-//! sub_filter, charset, ssi, brotli, gzip, ranges.
+//! sub_filter, charset, ssi, brotli, zstd, gzip, ranges.
 //!
 //! Each has a file: it looks at the head, changes it, and may add a [`ContentFilter`] that the content passes piece by
 //! piece, or cut the body. A filter that changes the content removes what no longer holds: the length, ranges, and the
@@ -17,6 +17,7 @@ mod progress;
 mod ranges;
 mod ssi;
 mod substitution;
+mod zstd;
 
 use crate::context::RequestContext;
 use crate::response::{Head, Response, ResponseOverride};
@@ -51,6 +52,9 @@ pub(crate) fn apply(
     }
     if let Some(brotli) = brotli::apply(context, response) {
         add(response, ContentFilter::Brotli(brotli));
+    }
+    if let Some(zstd) = zstd::apply(context, response) {
+        add(response, ContentFilter::Zstd(zstd));
     }
     if let Some(gzip) = gzip::apply(context, response) {
         add(response, ContentFilter::Gzip(gzip));

@@ -11,7 +11,7 @@ mod text;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::config::location::ssi::SsiConfig;
+use crate::config::location::filters::ssi::SsiConfig;
 use crate::eval::Scope;
 use crate::routing::uri;
 use crate::variables::pattern::Pattern;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Peer, PeerSearch};
+use super::{Load, Peer, PeerSearch};
 
 /// nginx's smooth weighted round robin.
 pub(super) fn round_robin(peers: &mut [Peer], search: &PeerSearch, now: Instant) -> Option<usize> {
@@ -11,18 +11,14 @@ pub(super) fn round_robin(peers: &mut [Peer], search: &PeerSearch, now: Instant)
 
 /// `least_conn`: the fewest requests in flight by weight. Equals take turns.
 pub(super) fn least_connections(peers: &mut [Peer], search: &PeerSearch, now: Instant) -> Option<usize> {
-    let mut best: Option<(i64, i64)> = None;
-    let load = |peer: &Peer| (i64::try_from(peer.connections).unwrap_or(i64::MAX), peer.weight);
-    let is_less = |(connections, weight): (i64, i64), (others, other_weight): (i64, i64)| {
-        connections.saturating_mul(other_weight) < others.saturating_mul(weight)
-    };
+    let mut best: Option<Load> = None;
     for (_, peer) in peers.iter().enumerate().filter(|(index, peer)| search.is_eligible(*index, peer, now)) {
-        if best.is_none_or(|best| is_less(load(peer), best)) {
-            best = Some(load(peer));
+        if best.is_none_or(|best| peer.load().is_less(best)) {
+            best = Some(peer.load());
         }
     }
     let best = best?;
-    select_smoothly(peers, |index, peer| search.is_eligible(index, peer, now) && !is_less(best, load(peer)))
+    select_smoothly(peers, |index, peer| search.is_eligible(index, peer, now) && !best.is_less(peer.load()))
 }
 
 /// Selects among the eligible peers in proportion to their weights, spread as evenly as possible.

@@ -123,6 +123,30 @@ fn least_connections_are_weighted() {
 }
 
 #[test]
+fn chance_follows_weights_and_failures() {
+    let mut balancer = balancer(BalancingMethod::Random { compares_two: false }, &[3, 1, 1]);
+    let now = Instant::now();
+    let chosen = choose(&mut balancer, 5000, now);
+    for (server, share) in [(0, 2700..3300), (1, 800..1200), (2, 800..1200)] {
+        let count = chosen.iter().filter(|index| **index == server).count();
+        assert!(share.contains(&count), "{server} has {count}");
+    }
+    fail(&mut balancer, 0, now);
+    assert!(!choose(&mut balancer, 100, now).contains(&0));
+    let mut search = PeerSearch::default();
+    let tried = [(); 3].map(|()| balancer.select(&mut search, CLIENT, now));
+    assert!(tried[0] != tried[1] && tried[2].is_none(), "{tried:?}");
+}
+
+#[test]
+fn fewer_requests_win_between_two() {
+    let mut balancer = balancer(BalancingMethod::Random { compares_two: true }, &[1, 1]);
+    let now = Instant::now();
+    let in_flight: Vec<_> = (0..100).filter_map(|_| balancer.select(&mut PeerSearch::default(), CLIENT, now)).collect();
+    assert_eq!(in_flight.iter().filter(|index| **index == 0).count(), 50, "{in_flight:?}");
+}
+
+#[test]
 fn ip_hash_follows_networks_and_failures() {
     let mut balancer = balancer(BalancingMethod::IpHash, &[1, 1, 1]);
     let now = Instant::now();

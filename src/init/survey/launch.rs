@@ -1,0 +1,268 @@
+//! Looks for the file that starts the app server.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::super::compose::{self, ComposeService};
+use super::super::deployment::Deployment;
+use super::super::launch_files::{self, Launch};
+use super::super::{command_line, variables};
+use super::{text_of, within};
+
+/// A larger file is no script.
+const MAX_SCRIPT: u64 = 64 << 10;
+
+/// A launch, and the file that has it.
+struct Found {
+    launch: Launch,
+    file: PathBuf,
+}
+
+/// Sorts of files, the most explicit first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Sort {
+    Procfile,
+    Platform,
+    Unit,
+    Compose,
+    Supervisor,
+    Dockerfile,
+    Uwsgi,
+    Script,
+}
+
+/// The file that starts the server.
+pub(super) fn find(files: &[PathBuf], deployment: &mut Deployment) -> Option<Launch> {
+    let mut sorted: Vec<(Sort, u8, &PathBuf)> =
+        files.iter().filter_map(|file| Some((sort_of(file)?, stage(file), file))).collect();
+    sorted.sort_by_key(|(sort, stage, _)| (*sort, *stage));
+    let mut found: Vec<Found> = Vec::new();
+    for (sort, _, file) in sorted {
+        let launches = match sort {
+            Sort::Compose => in_compose(file, files, deployment),
+            Sort::Dockerfile => in_dockerfile(file, files, deployment).into_iter().collect(),
+            sort => in_file(sort, file, deployment).into_iter().collect(),
+        };
+        // What reloads is for development; anything else is preferred to it.
+        let is_final = launches.iter().any(|found| !found.launch.command.reloads);
+        found.extend(launches);
+        if is_final {
+            break;
+        }
+    }
+    found.sort_by_key(|found| found.launch.command.reloads);
+    let Found { mut launch, file } = found.into_iter().next()?;
+    if launch.command.kind == "uwsgi" {
+        complete_uwsgi(&mut launch, files, deployment);
+    }
+    deployment.found.push(format!("{} started by {}:{}", launch.command.kind, file.display(), launch.line));
+    launch.env_files = existing(&launch.env_files, &file, files, deployment);
+    Some(launch)
+}
+
+fn sort_of(file: &Path) -> Option<Sort> {
+    let name = file.file_name().and_then(|name| name.to_str())?;
+    match name {
+        "Procfile" => Some(Sort::Procfile),
+        "app.yaml" | "render.yaml" => Some(Sort::Platform),
+        name if name.ends_with(".service") => Some(Sort::Unit),
+        _ if is_compose(file) => Some(Sort::Compose),
+        name if name.starts_with("Dockerfile") || name.ends_with(".Dockerfile") => Some(Sort::Dockerfile),
+        name if name.contains("supervisor") || (name.ends_with(".conf") && within(file, "supervisor")) => {
+            Some(Sort::Supervisor)
+        }
+        name if name.ends_with(".ini") => Some(Sort::Uwsgi),
+        name if name.ends_with(".sh") || !name.contains('.') => Some(Sort::Script),
+        _ => None,
+    }
+}
+
+pub(super) fn is_compose(file: &Path) -> bool {
+    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.contains("compose") && (name.ends_with(".yml") || name.ends_with(".yaml"))
+}
+
+/// How far a file is from production, by its name.
+pub(super) fn stage(file: &Path) -> u8 {
+    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_lowercase();
+    let has = |words: &[&str]| name.split(|c: char| !c.is_ascii_alphanumeric()).any(|part| words.contains(&part));
+    if has(&["prod", "production", "deploy"]) {
+        0
+    } else if has(&["dev", "development", "local", "override", "test", "tests", "ci", "debug"]) {
+        3
+    } else if has(&["staging", "stage"]) {
+        2
+    } else {
+        1
+    }
+}
+
+fn in_file(sort: Sort, file: &Path, deployment: &Deployment) -> Option<Found> {
+    if sort == Sort::Script && !is_script(&deployment.folder.join(file)) {
+        return None;
+    }
+    let text = text_of(deployment, file)?;
+    let launch = match sort {
+        Sort::Procfile => launch_files::procfile(&text),
+        Sort::Platform => launch_files::platform(&text),
+        Sort::Unit => launch_files::unit(&text),
+        Sort::Supervisor => launch_files::supervisor(&text),
+        Sort::Uwsgi => launch_files::uwsgi(&text),
+        Sort::Script | Sort::Compose | Sort::Dockerfile => launch_files::script(&text),
+    };
+    Some(Found { launch: launch?, file: file.to_owned() })
+}
+
+/// Whether a file is short, and a script by its name or by its first line.
+fn is_script(file: &Path) -> bool {
+    let is_short = fs::metadata(file).is_ok_and(|metadata| metadata.len() <= MAX_SCRIPT);
+    let is_named = file.extension().is_some_and(|extension| extension == "sh");
+    is_short && (is_named || fs::read_to_string(file).is_ok_and(|text| text.starts_with("#!")))
+}
+
+/// The launch of a Dockerfile: its own command, or that of a script which it runs.
+fn in_dockerfile(file: &Path, files: &[PathBuf], deployment: &Deployment) -> Option<Found> {
+    let text = text_of(deployment, file)?;
+    if let Some(launch) = launch_files::dockerfile(&text) {
+        return Some(Found { launch, file: file.to_owned() });
+    }
+    let scripts = launch_files::dockerfile_scripts(&text);
+    let mut found = scripts.iter().find_map(|name| in_script_named(name, files, deployment))?;
+    found.launch.variables.extend(launch_files::image_variables(&text));
+    Some(found)
+}
+
+/// The launch of a script that an image has under this name.
+fn in_script_named(name: &str, files: &[PathBuf], deployment: &Deployment) -> Option<Found> {
+    let mut named = files.iter().filter(|file| file.file_name().is_some_and(|own| own == name)).collect::<Vec<_>>();
+    named.sort_by_key(|file| if file.components().any(|part| part.as_os_str() == "production") { 0 } else { 1 });
+    named.into_iter().find_map(|file| in_file(Sort::Script, file, deployment))
+}
+
+/// The launches of the services of a compose file.
+fn in_compose(file: &Path, files: &[PathBuf], deployment: &mut Deployment) -> Vec<Found> {
+    let Some(text) = text_of(deployment, file) else { return Vec::new() };
+    let services = match compose::services(&text) {
+        Ok(services) => services,
+        Err(error) => {
+            deployment.missing.push(format!("{} cannot be read: {error}", file.display()));
+            return Vec::new();
+        }
+    };
+    let known = compose_variables(file, deployment);
+    let launched = services.into_iter().filter_map(|service| {
+        let Found { mut launch, file: starting } = of_service(&service, file, files, deployment)?;
+        let own = service.variables.into_iter().map(|(name, value)| (name, variables::interpolated(&value, &known)));
+        let own: Vec<_> = own.collect();
+        launch.variables.retain(|(name, _)| own.iter().all(|(overriding, _)| overriding != name));
+        launch.variables.extend(own);
+        launch.env_files.extend(service.env_files.iter().map(|own| folder_of(file).join(own)));
+        Some(Found { launch, file: starting })
+    });
+    launched.collect()
+}
+
+/// The launch of a service: its command, a script that this names, or what its image starts.
+fn of_service(service: &ComposeService, file: &Path, files: &[PathBuf], deployment: &Deployment) -> Option<Found> {
+    let built = service.build.as_ref().map(|build| cleaned(&folder_of(file).join(&build.dockerfile)));
+    let of_image = || text_of(deployment, built.as_deref()?);
+    let variables = || of_image().map(|text| launch_files::image_variables(&text)).unwrap_or_default();
+    if let Some(command) = command_line::from_words(&service.command) {
+        let launch = Launch { command, line: service.line, variables: variables(), ..Launch::default() };
+        return Some(Found { launch, file: file.to_owned() });
+    }
+    match service.command.first() {
+        Some(first) => {
+            let name = first.rsplit('/').next().unwrap_or(first);
+            let mut found = in_script_named(name, files, deployment).filter(|_| first.contains('/'))?;
+            found.launch.variables = variables();
+            Some(found)
+        }
+        None => in_dockerfile(built.as_deref()?, files, deployment),
+    }
+}
+
+/// The variables that compose replaces in the values of `file`: those of the `.env` beside it.
+pub(super) fn compose_variables(file: &Path, deployment: &Deployment) -> Vec<(String, String)> {
+    let text = text_of(deployment, &file.with_file_name(".env"));
+    text.map(|text| variables::env_file(&text)).unwrap_or_default()
+}
+
+/// Adds the settings of uWSGI's own file that its command line does not have.
+fn complete_uwsgi(launch: &mut Launch, files: &[PathBuf], deployment: &Deployment) {
+    let Some(named) = launch.command.config.take() else { return };
+    let mut same = files.iter().filter(|file| file.file_name() == named.file_name());
+    let Some(of_file) = same.find_map(|file| in_file(Sort::Uwsgi, file, deployment)) else {
+        // It is still named among what is missing.
+        launch.command.config = Some(named);
+        return;
+    };
+    let (own, other) = (&mut launch.command, of_file.launch.command);
+    own.app = own.app.take().or(other.app);
+    own.workers = own.workers.or(other.workers);
+    own.threads = own.threads.or(other.threads);
+    own.working_folder = own.working_folder.take().or(other.working_folder);
+    own.import_folder = own.import_folder.take().or(other.import_folder);
+}
+
+/// The files of variables that are here: as written, or of the same name where the path is one of a server.
+fn existing(named: &[PathBuf], launch: &Path, files: &[PathBuf], deployment: &mut Deployment) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for file in named {
+        let inside = cleaned(file);
+        let same_name = || files.iter().find(|other| other.file_name() == file.file_name()).cloned();
+        let here = match inside.is_relative() && deployment.folder.join(&inside).is_file() {
+            true => Some(inside),
+            false => same_name().filter(|_| file.is_absolute()),
+        };
+        match here {
+            Some(here) if !found.contains(&here) => found.push(here),
+            Some(_) => {}
+            None => {
+                let what = format!("{}, with variables for the application ({})", file.display(), launch.display());
+                deployment.missing.push(what);
+            }
+        }
+    }
+    found
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new(""))
+}
+
+/// A path without `.` and without folders that `..` leaves again.
+fn cleaned(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::CurDir => {}
+            std::path::Component::ParentDir if clean.file_name().is_some() => {
+                clean.pop();
+            }
+            part => clean.push(part),
+        }
+    }
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn production_comes_first() {
+        let mut names =
+            ["docker-compose.override.yml", "compose.yaml", "docker-compose.prod.yml", "compose.staging.yml"];
+        names.sort_by_key(|name| stage(Path::new(name)));
+        let expected =
+            ["docker-compose.prod.yml", "compose.yaml", "compose.staging.yml", "docker-compose.override.yml"];
+        assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn paths_are_cleaned() {
+        assert_eq!(cleaned(Path::new("./deploy/../.envs/./.django")), PathBuf::from(".envs/.django"));
+        assert_eq!(cleaned(Path::new("../above")), PathBuf::from("../above"));
+    }
+}

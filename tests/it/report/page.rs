@@ -1,0 +1,326 @@
+//! Pages of records, most of them in a browser.
+
+use std::path::PathBuf;
+
+use lab::exit::Exit;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::made::{self, FIRST};
+use super::{GROUPS, folder, report, stdout};
+use crate::support::{Browser, Project, assert_exit, requires, short, text, wait_until};
+
+/// axe-core: see `assets/README.md`.
+const AXE: &str = include_str!("../../../assets/axe/axe.min.js");
+
+/// What would run as a script, or end an element, where a text is not escaped.
+const HOSTILE: &str =
+    "\"'><img src=x onerror=\"window.hostile=1\"></script></style><script>window.hostile=1</script><!--{{1}}";
+
+/// The page of a record that has something in every section.
+fn page(folder: &TempDir, record: &Value) -> PathBuf {
+    made::write(folder.path(), "page.json", record);
+    stdout(folder.path(), &["page.json", "--output", "page.html"]);
+    folder.path().join("page.html")
+}
+
+/// A record with a stack behind a proxy, a failed check, a gate, histograms and curves.
+fn full_record() -> Value {
+    let mut record = made::record("full", &FIRST, GROUPS);
+    let (proxied, direct) = (2, 0);
+    record["stacks"][proxied]["components"] =
+        json!([{ "role": "proxy", "version": "nginx 1.22.1" }, { "role": "server", "version": "bjoern 1.6" }]);
+    record["stacks"][proxied]["topology"] = json!({
+        "app": "pong:app", "interface": "wsgi", "protocol": "http", "workers": "2 workers", "threads": 4, "backend": "process",
+    });
+    let finding = json!({ "field": "status", "expected": "200", "observed": "502", "agrees": false });
+    let headers_report = |address: &str| {
+        let view = json!({ "remote_addr": address, "scheme": "http", "host": "h", "root_path": "", "path": "/headers",
+                           "query_string": "", "url_root": "http://h/" });
+        let received = json!({ "method": "GET", "target": "/headers", "version": "HTTP/1.1",
+                               "headers": [["Host", "h"], ["X-Forwarded-For", address]] });
+        json!({ "upstream": received, "app": view, "before_proxy_fix": view }).to_string()
+    };
+    for (stack, address, findings) in [(direct, "{client}", json!([])), (proxied, "203.0.113.9", json!([finding]))] {
+        record["stacks"][stack]["checks"][0]["outcome"]["findings"] = findings;
+        record["stacks"][stack]["checks"][0]["outcome"]["observed"]["body"] = json!(headers_report(address));
+    }
+    record["gate"]["failed_checks"] = json!(1);
+    record["gate"]["metrics"] = json!([{
+        "load": "keep-alive", "stack": "granian", "metric": "cpu_per_request", "margin": 0.05, "ratio": 1.01, "committed": 1.0,
+        "change": { "lower": 0.98, "upper": 1.03, "confidence": 0.95 }, "verdict": "pass", "look": 1, "rounds": 6,
+        "further_rounds": null, "because": null,
+    }]);
+    record["gate"]["limits"] = json!([{
+        "load": "keep-alive", "stack": "granian", "metric": "throughput", "limit": 2500.0, "value": 3000.0, "interval": null,
+        "verdict": "inconclusive", "rounds": 6, "further_rounds": null, "because": null,
+    }]);
+    record["gate"]["facts"] = json!("changed");
+    record["gate"]["facts_difference"] = json!("  status: 200\n- Server: a\n+ Server: b");
+    with_histograms_and_curves(&mut record);
+    record
+}
+
+fn with_histograms_and_curves(record: &mut Value) {
+    let mut histogram = lab_load::wire::histogram::empty();
+    (1..=60_000_u64).for_each(|request| histogram.record(100 + request * request / 40_000).unwrap());
+    let histogram = lab_load::wire::histogram::encode(&histogram).unwrap();
+    let curve = |sample: u64| {
+        json!({ "at_us": sample * 250_000, "rss_bytes": 20_000_000 + sample * 4_096, "pss_bytes": null, "open_fds": 9,
+                "processes": 1, "threads": 1, "connections": 1, "accept_queue": 0 })
+    };
+    let curve: Vec<Value> = (0..40).map(curve).collect();
+    for round in record["rounds"].as_array_mut().unwrap() {
+        round["service_time"]["histogram"] = json!(histogram);
+        round["open"]["response_time"]["histogram"] = json!(histogram);
+        round["components"][0]["curve"] = json!(curve);
+    }
+}
+
+#[test]
+fn run_writes_its_page() {
+    let project = Project::new(short);
+    let output = project.expect(Exit::Ok, &["run", "scenarios/default.toml"]);
+    let line = output.lines().find(|line| line.starts_with("page ")).unwrap_or_else(|| panic!("{output}"));
+    let file = project.path(line.trim_start_matches("page").trim());
+    let page = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(file.file_name().unwrap(), "report.html");
+    assert!(page.contains("What does the proxy change"), "{}", &page[..2000]);
+    let [diagram, protocol] = ["<span class=\"role\">app</span>hello", "</span>http</span>"];
+    assert!(page.contains(diagram) && page.contains(protocol), "the path of a request");
+}
+
+#[test]
+fn page_refers_to_no_other_file() {
+    let folder = folder();
+    let page = std::fs::read_to_string(page(&folder, &full_record())).unwrap();
+    let head = page.split("<style>").next().unwrap();
+    assert!(head.contains("default-src &#x27;none&#x27;"), "{head}");
+    let markup: String = page.split("<script").map(|part| part.split("</script>").last().unwrap()).collect();
+    for attribute in ["src=", "href=\"http", "href=\"/", "url(", "@import"] {
+        assert!(!markup.contains(attribute), "{attribute}");
+    }
+}
+
+#[test]
+fn several_records_need_a_page() {
+    let folder = folder();
+    let refused = report(folder.path(), &[".", "."]);
+    assert_exit(&refused, Exit::Usage);
+    assert!(text(&refused).contains("`--output page.html`"), "{}", text(&refused));
+    let page = stdout(folder.path(), &[".", ".", "--format", "html"]);
+    assert_eq!(page.matches("<p class=\"answer").count(), 2);
+    assert!(page.contains("Do the runs agree?"), "two runs of one scenario");
+}
+
+#[test]
+fn page_works_in_a_browser() {
+    requires!(Browser);
+    let folder = folder();
+    let browser = Browser::start();
+    browser.open(&page(&folder, &full_record()));
+    let drawn = "return [...document.querySelectorAll('[data-chart]')].map(one => one.querySelectorAll('svg').length)";
+    let charts = browser.run(drawn);
+    assert!(charts.as_array().unwrap().len() >= 6, "{charts}");
+    assert!(charts.as_array().unwrap().iter().all(|count| count.as_u64() > Some(0)), "a chart is missing: {charts}");
+
+    sorts(&browser);
+    opens_a_diff(&browser);
+    switches_a_stack(&browser);
+    assert_eq!(browser.console(), Vec::<String>::new());
+}
+
+/// The first column of the table of speeds.
+const NAMES: &str =
+    "return [...document.querySelector('#speed ~ .runs table').tBodies[0].rows].map(row => row.cells[0].textContent)";
+
+fn sorts(browser: &Browser) {
+    let column = "document.querySelector('#speed ~ .runs table').tHead.rows[0].cells[2]";
+    let click = format!("{column}.id = 'sorted'; return {column}.textContent");
+    assert_eq!(browser.run(&click), json!("req/s"));
+    browser.click("#sorted button");
+    assert_eq!(browser.run(NAMES), json!(["bjoern (reference)", "fastwsgi", "granian", "wsgiref"]));
+    browser.click("#sorted button");
+    assert_eq!(browser.run(NAMES), json!(["wsgiref", "granian", "fastwsgi", "bjoern (reference)"]));
+    assert_eq!(browser.run(&format!("return {column}.getAttribute('aria-sort')")), json!("ascending"));
+    let csv = browser.run("return tableAsCsv(document.querySelector('#speed ~ .runs table')).split('\\r\\n')");
+    assert!(csv[0].as_str().unwrap().starts_with("stack,rounds,req/s,"), "{csv}");
+    assert!(csv[1].as_str().unwrap().starts_with("wsgiref,6/6,900,"), "{csv}");
+}
+
+fn opens_a_diff(browser: &Browser) {
+    browser.click(".matrix td[data-stack='granian'] button");
+    let shown = browser.run("return document.querySelector('dialog[open]').innerText");
+    let shown = shown.as_str().unwrap();
+    for part in
+        ["differences from bjoern", "upstream.headers.X-Forwarded-For", "203.0.113.9", "What the client got", "502"]
+    {
+        assert!(shown.contains(part), "{part} in\n{shown}");
+    }
+    browser.click("dialog .close");
+    assert_eq!(browser.run("return document.querySelector('dialog[open]')"), Value::Null);
+}
+
+fn switches_a_stack(browser: &Browser) {
+    let mentions = "return [...document.querySelectorAll('main [data-stack=granian]')].filter(one => !one.hidden).length + \
+         [...document.querySelectorAll('svg text')].filter(one => one.textContent.includes('granian')).length";
+    assert!(browser.run(mentions).as_u64() > Some(10));
+    browser.click("#switches summary");
+    browser.click("#switches input[value='granian']");
+    assert_eq!(browser.run(mentions), json!(0), "it is gone from every table and chart");
+    browser.click("[data-show='all']");
+    assert!(browser.run(mentions).as_u64() > Some(10));
+}
+
+#[test]
+fn page_fits_phones_and_desks() {
+    requires!(Browser);
+    let folder = folder();
+    let browser = Browser::start();
+    browser.open(&page(&folder, &full_record()));
+    for width in [390, 1400] {
+        browser.resize(width);
+        let drawn = "return Math.max(...[...document.querySelectorAll('.plot svg')].map(one => one.getBoundingClientRect().right))";
+        wait_until("the charts fit", || browser.run(drawn).as_f64() <= Some(f64::from(width)));
+        assert_fits(&browser, width);
+    }
+}
+
+#[track_caller]
+fn assert_fits(browser: &Browser, width: u32) {
+    let overflow = browser.run("return document.documentElement.scrollWidth - window.innerWidth");
+    assert!(overflow.as_i64() <= Some(0), "{width} pixels are exceeded by {overflow}");
+}
+
+#[test]
+fn page_is_accessible_in_both_schemes() {
+    requires!(Browser);
+    let folder = folder();
+    let browser = Browser::start();
+    browser.open(&page(&folder, &full_record()));
+    browser.run(AXE);
+    let mut grounds = Vec::new();
+    for scheme in ["light", "dark"] {
+        browser.set_colour_scheme(scheme);
+        grounds.push(browser.run("return getComputedStyle(document.body).backgroundColor"));
+        for opens in ["", "document.querySelector('.matrix td.failed button').click();"] {
+            let faults = browser.run_async(&format!(
+                "{opens} axe.run(document, {{ resultTypes: ['violations'] }}).then(found => done(found.violations \
+                 .filter(one => ['serious', 'critical'].includes(one.impact)) \
+                 .map(one => one.id + ': ' + one.nodes.map(node => node.html).slice(0, 3).join(' | '))))"
+            ));
+            assert_eq!(faults, json!([]), "{scheme}");
+        }
+        browser.run("document.querySelector('dialog').close()");
+    }
+    assert_ne!(grounds[0], grounds[1], "the page follows the system's setting");
+}
+
+#[test]
+fn hostile_strings_stay_text() {
+    requires!(Browser);
+    let folder = folder();
+    let mut record = full_record();
+    make_hostile(&mut record, "");
+    let browser = Browser::start();
+    browser.open(&page(&folder, &record));
+    let buttons = browser.run("return document.querySelectorAll('[data-details]').length").as_u64().unwrap();
+    assert!(buttons >= 4, "{buttons}");
+    for button in 0..buttons {
+        browser.run(&format!("document.querySelectorAll('[data-details]')[{button}].click()"));
+        let shown = browser.run("return document.querySelector('dialog[open]').innerText");
+        assert!(shown.as_str().unwrap().contains("onerror="), "{shown}");
+        browser.run("document.querySelector('dialog').close()");
+    }
+    assert_eq!(browser.run("return window.hostile ?? null"), Value::Null, "a text ran as a script");
+    assert_eq!(
+        browser.run("return document.querySelectorAll('body img, main script, dialog script').length"),
+        json!(0)
+    );
+    let text = browser.run("return document.querySelector('main').textContent");
+    let shown = text.as_str().unwrap().matches("onerror=").count();
+    assert!(shown > 100, "{shown} hostile texts are shown");
+    assert_eq!(browser.console(), Vec::<String>::new());
+}
+
+/// Adds the hostile text to every text that is not a word of the record's format.
+fn make_hostile(value: &mut Value, key: &str) {
+    const WORDS: [&str; 15] = [
+        "role",
+        "outcome",
+        "metric",
+        "unit",
+        "verdict",
+        "facts",
+        "histogram",
+        "started",
+        "ended",
+        "resumed",
+        "kind",
+        "protocol",
+        "interface",
+        "backend",
+        "body",
+    ];
+    match value {
+        Value::String(text) if !WORDS.contains(&key) => text.push_str(HOSTILE),
+        // The body of `/headers` has to stay what it is.
+        Value::String(text) if key == "body" && text.starts_with('{') => {
+            let mut report: Value = serde_json::from_str(text).unwrap();
+            make_hostile(&mut report, "");
+            *text = report.to_string();
+        }
+        Value::String(text) if key == "body" => text.push_str(HOSTILE),
+        Value::Array(items) => items.iter_mut().for_each(|item| make_hostile(item, key)),
+        Value::Object(fields) => fields.iter_mut().for_each(|(key, value)| make_hostile(value, key)),
+        _ => {}
+    }
+}
+
+/// The size of the comparison of WSGI servers: 24 stacks in 9 blocks, with histograms and curves.
+#[test]
+fn large_page_is_small_and_quick() {
+    requires!(Browser);
+    let folder = folder();
+    let names: Vec<&'static str> = (0..24).map(|stack| &*format!("server-{stack:02}").leak()).collect();
+    let rows: Vec<made::Row> =
+        names.iter().zip(1..).map(|(name, n)| (*name, 9_000.0 / f64::from(n), 12.0 * f64::from(n))).collect();
+    let groups: Vec<&[&str]> = names.chunks(1).collect();
+    let mut record = made::record("large", &rows, &groups);
+    let rounds = record["rounds"].as_array_mut().unwrap();
+    let further: Vec<Value> = rounds.iter().filter(|round| round["block"].as_u64() < Some(3)).cloned().collect();
+    rounds.extend(further.into_iter().map(|mut round| {
+        round["block"] = json!(round["block"].as_u64().unwrap() + 6);
+        round
+    }));
+    // A check that most stacks do not run.
+    let checks = record["stacks"][0]["checks"].as_array_mut().unwrap();
+    let mut own = checks[0].clone();
+    own["name"] = json!("a check of its own");
+    checks.push(own);
+    with_histograms_and_curves(&mut record);
+    let page = page(&folder, &record);
+    let bytes = std::fs::metadata(&page).unwrap().len();
+    assert!(bytes < 1_000_000, "{bytes} bytes");
+    let browser = Browser::start();
+    browser.open(&page);
+    let ready = browser.run("return Number(document.documentElement.dataset.ready)");
+    assert!(ready.as_f64() < Some(1_000.0), "ready after {ready} ms");
+    browser.resize(390);
+    assert_fits(&browser, 390);
+}
+
+#[test]
+fn page_without_measurements_says_so() {
+    requires!(Browser);
+    let folder = folder();
+    let mut record = full_record();
+    for key in ["rounds", "estimates", "places"] {
+        record[key] = json!([]);
+    }
+    let browser = Browser::start();
+    browser.open(&page(&folder, &record));
+    let text = browser.run("return document.querySelector('main').innerText");
+    assert!(text.as_str().unwrap().contains("Nothing was measured."), "{text}");
+    assert_eq!(browser.console(), Vec::<String>::new());
+}

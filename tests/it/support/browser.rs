@@ -1,0 +1,137 @@
+//! A headless Chromium, driven over WebDriver.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use fantoccini::wd::WebDriverCompatibleCommand;
+use fantoccini::{Client, ClientBuilder, Locator};
+use http::Method;
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+use url::{ParseError, Url};
+
+use super::wait_until;
+
+/// A browser with one window. It ends with this value.
+pub(crate) struct Browser {
+    client: Client,
+    runtime: Runtime,
+    driver: Child,
+}
+
+/// A command that only Chromium's driver knows, below the path of the session.
+#[derive(Debug)]
+struct ChromiumCommand {
+    path: &'static str,
+    body: Value,
+}
+
+impl WebDriverCompatibleCommand for ChromiumCommand {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, ParseError> {
+        base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.path))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        (Method::POST, Some(self.body.to_string()))
+    }
+}
+
+impl Browser {
+    pub(crate) fn start() -> Browser {
+        // It chooses the port, and says which.
+        let mut driver =
+            Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let port = lines.find_map(|line| {
+            let line = line.unwrap();
+            let (_, port) = line.split_once("started successfully on port ")?;
+            Some(port.trim_end_matches('.').to_owned())
+        });
+        let address = format!("http://127.0.0.1:{}", port.expect("chromedriver names its port"));
+        // Otherwise it would block once nobody reads its messages.
+        std::thread::spawn(move || lines.for_each(drop));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        // Containers and root have no sandbox.
+        let arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"];
+        let capabilities = json!({
+            "goog:loggingPrefs": { "browser": "ALL" },
+            "goog:chromeOptions": { "binary": super::tool::CHROMIUM, "args": arguments },
+        });
+        let Value::Object(capabilities) = capabilities else { unreachable!("the literal is an object") };
+        let client = runtime.block_on(async {
+            ClientBuilder::new(HttpConnector::new()).capabilities(capabilities).connect(&address).await
+        });
+        Browser { client: client.unwrap(), runtime, driver }
+    }
+
+    /// Opens a page from the disk and waits until its script has run.
+    pub(crate) fn open(&self, page: &Path) {
+        self.go_to(&format!("file://{}", page.display()));
+        wait_until("the page is ready", || {
+            !self.run("return document.documentElement.dataset.ready ?? null").is_null()
+        });
+    }
+
+    pub(crate) fn go_to(&self, address: &str) {
+        self.runtime.block_on(self.client.goto(address)).unwrap();
+    }
+
+    /// The result of a script.
+    #[track_caller]
+    pub(crate) fn run(&self, script: &str) -> Value {
+        self.runtime.block_on(self.client.execute(script, Vec::new())).unwrap()
+    }
+
+    /// What a script passes to the callback `done`.
+    #[track_caller]
+    pub(crate) fn run_async(&self, script: &str) -> Value {
+        let script = format!("const done = arguments[arguments.length - 1]; {script}");
+        self.runtime.block_on(self.client.execute_async(&script, Vec::new())).unwrap()
+    }
+
+    /// Clicks on an element as a mouse does.
+    #[track_caller]
+    pub(crate) fn click(&self, selector: &str) {
+        // In the middle, where nothing sticks to an edge of the window.
+        self.run(&format!("document.querySelector(\"{selector}\").scrollIntoView({{ block: 'center' }})"));
+        let clicked = async { self.client.find(Locator::Css(selector)).await?.click().await };
+        self.runtime.block_on(clicked).unwrap_or_else(|error| panic!("{selector}: {error}"));
+    }
+
+    /// Makes the window as wide as a screen of this many pixels.
+    pub(crate) fn resize(&self, width: u32) {
+        let metrics = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
+        self.devtools("Emulation.setDeviceMetricsOverride", &metrics);
+    }
+
+    /// Makes the system's setting `light` or `dark`.
+    pub(crate) fn set_colour_scheme(&self, scheme: &str) {
+        let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        self.devtools("Emulation.setEmulatedMedia", &features);
+    }
+
+    /// The messages on the console since the last call, errors of requests and of scripts among them.
+    pub(crate) fn console(&self) -> Vec<String> {
+        let log = self.command("se/log", json!({ "type": "browser" }));
+        log.as_array().unwrap().iter().map(|entry| entry["message"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn devtools(&self, command: &str, parameters: &Value) {
+        self.command("goog/cdp/execute", json!({ "cmd": command, "params": parameters }));
+    }
+
+    fn command(&self, path: &'static str, body: Value) -> Value {
+        self.runtime.block_on(self.client.issue_cmd(ChromiumCommand { path, body })).unwrap()
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // A browser that does not answer any more is killed with its driver.
+        let _ = self.runtime.block_on(self.client.clone().close());
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
