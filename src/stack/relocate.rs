@@ -210,6 +210,7 @@ impl Relocation<'_, '_> {
                 (_, "access_log") if !self.target.access_logs => self.turn_off(directive, first),
                 (_, "access_log" | "error_log" | "pid") => self.log(first),
                 (_, "auth_basic_user_file") => self.file(first),
+                (_, "proxy_cache_path" | "uwsgi_cache_path") => self.cache(first),
                 (_, name) if names_tls_file(name) => self.file(first),
                 (_, "root" | "alias") => self.documents(first),
                 // lab supervises the process.
@@ -311,6 +312,13 @@ impl Relocation<'_, '_> {
         if !is_elsewhere && !Path::new(&arg.value).is_absolute() {
             self.replace(arg, &self.home.join(&arg.value).display().to_string());
         }
+    }
+
+    /// Moves a cache into the folder of the run, so that a run neither finds responses of others nor leaves any.
+    fn cache(&mut self, arg: &Arg) {
+        let name = arg.value.trim_matches('/').replace('/', "-");
+        let folder = self.target.folder.join(format!("cache-{name}"));
+        self.replace(arg, &folder.display().to_string());
     }
 
     /// The file of a certificate. One that is not here, such as that of a certificate authority on another machine, has a

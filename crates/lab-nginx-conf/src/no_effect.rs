@@ -2,10 +2,9 @@
 //! client sees.
 
 use crate::context::Context;
-use crate::directives::{ANY_NUMBER, DirectiveRule, Shape};
-use crate::error::{ConfError, ConfErrorKind};
+use crate::directives::{DirectiveRule, Shape};
+use crate::error::ConfError;
 use crate::syntax::Directive;
-use crate::unsupported::NO_CACHE;
 use crate::values::{parse_number, parse_size};
 
 pub(crate) struct NoEffect {
@@ -27,8 +26,6 @@ enum Value {
     Words(&'static [&'static str], &'static str),
     /// `max=` and `inactive=`, or `off`.
     FileCache,
-    /// `off`; any other value turns on what is refused.
-    Off,
     /// The file of one of Debian's dynamic modules.
     Module,
     Any,
@@ -68,7 +65,6 @@ const READING: &str = "Files are read in blocks of 64 KiB, or sent by the kernel
 const WRITING: &str = "Responses are written as soon as the client accepts them.";
 const FILES: &str = "Files are opened for every request, so a changed file shows at once.";
 const SOCKETS: &str = "Sockets use the system's defaults.";
-const CACHE: &str = "Only a cache uses it, and `proxy_cache` and `uwsgi_cache` with a zone are refused.";
 const BALANCING: &str = "Each worker balances by its own counts.";
 const STAPLING: &str = "OCSP responses that were fetched are always verified, by the issuer of the certificate.";
 const OBSOLETE_HEADS: &str =
@@ -145,37 +141,6 @@ pub(crate) const NO_EFFECT: &[NoEffect] = &[
     row("zstd_buffers", REQUEST, (2, 2), Value::Buffers, MEMORY),
     row("ssi_min_file_chunk", REQUEST, (1, 1), Value::Size, MEMORY),
     row("ssi_ignore_recycled_buffers", REQUEST, (1, 1), Value::Flag, MEMORY),
-    row("proxy_cache", REQUEST, (1, 1), Value::Off, CACHE),
-    repeated(row("proxy_cache_path", HTTP, (2, ANY_NUMBER), Value::Any, CACHE)),
-    row("proxy_cache_key", REQUEST, (1, 1), Value::Any, CACHE),
-    repeated(row("proxy_cache_valid", REQUEST, (1, ANY_NUMBER), Value::Any, CACHE)),
-    row("proxy_cache_methods", REQUEST, (1, ANY_NUMBER), Value::Any, CACHE),
-    repeated(row("proxy_cache_bypass", REQUEST, (1, ANY_NUMBER), Value::Any, CACHE)),
-    repeated(row("proxy_no_cache", REQUEST, (1, ANY_NUMBER), Value::Any, CACHE)),
-    row("proxy_cache_use_stale", REQUEST, (1, ANY_NUMBER), Value::Any, CACHE),
-    row("proxy_cache_min_uses", REQUEST, (1, 1), Value::Number, CACHE),
-    row("proxy_cache_max_range_offset", REQUEST, (1, 1), Value::Size, CACHE),
-    row("proxy_cache_background_update", REQUEST, (1, 1), Value::Flag, CACHE),
-    row("proxy_cache_lock", REQUEST, (1, 1), Value::Flag, CACHE),
-    row("proxy_cache_lock_age", REQUEST, (1, 1), Value::Time, CACHE),
-    row("proxy_cache_lock_timeout", REQUEST, (1, 1), Value::Time, CACHE),
-    row("proxy_cache_revalidate", REQUEST, (1, 1), Value::Flag, CACHE),
-    row("proxy_cache_convert_head", REQUEST, (1, 1), Value::Flag, CACHE),
-    row("uwsgi_cache", REQUEST, (1, 1), Value::Off, CACHE),
-    repeated(row("uwsgi_cache_path", HTTP, (2, ANY_NUMBER), Value::Any, CACHE)),
-    row("uwsgi_cache_key", REQUEST, (1, 1), Value::Any, CACHE),
-    repeated(row("uwsgi_cache_valid", REQUEST, (1, ANY_NUMBER), Value::Any, CACHE)),
-    row("uwsgi_cache_methods", REQUEST, (1, ANY_NUMBER), Value::Any, CACHE),
-    repeated(row("uwsgi_cache_bypass", REQUEST, (1, ANY_NUMBER), Value::Any, CACHE)),
-    repeated(row("uwsgi_no_cache", REQUEST, (1, ANY_NUMBER), Value::Any, CACHE)),
-    row("uwsgi_cache_use_stale", REQUEST, (1, ANY_NUMBER), Value::Any, CACHE),
-    row("uwsgi_cache_min_uses", REQUEST, (1, 1), Value::Number, CACHE),
-    row("uwsgi_cache_max_range_offset", REQUEST, (1, 1), Value::Size, CACHE),
-    row("uwsgi_cache_background_update", REQUEST, (1, 1), Value::Flag, CACHE),
-    row("uwsgi_cache_lock", REQUEST, (1, 1), Value::Flag, CACHE),
-    row("uwsgi_cache_lock_age", REQUEST, (1, 1), Value::Time, CACHE),
-    row("uwsgi_cache_lock_timeout", REQUEST, (1, 1), Value::Time, CACHE),
-    row("uwsgi_cache_revalidate", REQUEST, (1, 1), Value::Flag, CACHE),
     row("ssl_dhparam", HTTP_SERVER, (1, 1), Value::Any, "The TLS library has no cipher suites with DHE."),
     row("ssl_stapling_verify", HTTP_SERVER, (1, 1), Value::Flag, STAPLING),
     row("http2_max_field_size", HTTP_SERVER, (1, 1), Value::Size, OBSOLETE_HEADS),
@@ -248,11 +213,6 @@ pub(crate) fn check_value(directive: &Directive) -> Result<(), ConfError> {
             directive.number()?;
             parse_size(size).ok_or_else(|| directive.invalid(size, "a number of buffers, then their size"))?;
         }
-        Value::Off if first == "off" => {}
-        Value::Off => {
-            let name = directive.name.clone();
-            return Err(directive.error(ConfErrorKind::UnsupportedDirective { name, advice: NO_CACHE }));
-        }
         Value::Words(words, _) if words.contains(&first) => {}
         Value::Words(_, accepted) => return Err(directive.invalid(first, accepted)),
         Value::FileCache => {
@@ -300,7 +260,6 @@ mod tests {
             "directio 4m;",
             "timer_resolution 100ms;",
             "load_module modules/ngx_http_geoip_module.so;",
-            "proxy_cache off;",
             "load_module /usr/lib/nginx/modules/ndk_http_module.so;",
         ] {
             assert_eq!(check(text), Ok(()), "{text}");
@@ -311,7 +270,6 @@ mod tests {
             "directio on;",
             "timer_resolution soon;",
             "load_module modules/ngx_http_own_module.so;",
-            "proxy_cache zone;",
             "reset_timedout_connection yes;",
         ] {
             assert!(check(text).is_err(), "{text}");

@@ -153,7 +153,6 @@ mod tests {
             "zstd_dict_file",
             "xslt_types",
             "ssl_ocsp",
-            "proxy_cache_purge",
             "fastcgi_pass",
             "more_set_headers",
             "sticky",

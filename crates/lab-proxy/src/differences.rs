@@ -2,6 +2,7 @@
 //!
 //! [`lab_nginx_conf::compatibility()`] lists the directives that are refused or have no effect.
 
+mod cache;
 mod configuration;
 mod http2;
 mod messages;
@@ -22,7 +23,7 @@ const fn row(topic: &'static str, nginx: &'static str, lab: &'static str, why: &
 
 /// All differences. The behaviour of nginx was observed with nginx 1.22.
 pub fn differences() -> impl Iterator<Item = &'static Difference> {
-    [messages::ROWS, configuration::ROWS, http2::ROWS, tls::ROWS, process::ROWS].into_iter().flatten()
+    [messages::ROWS, configuration::ROWS, cache::ROWS, http2::ROWS, tls::ROWS, process::ROWS].into_iter().flatten()
 }
 
 #[cfg(test)]

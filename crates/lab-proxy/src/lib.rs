@@ -5,8 +5,8 @@
 //!
 //! The modules, from the file to the response: [`variables`] (names, values, templates and patterns), [`config`] (the
 //! typed configuration), [`routing`] (a request and its route), [`eval`] (the values of variables for a request),
-//! [`phases`] (nginx's phases, which end in an action), [`tls`] (the contexts of handshakes), `context` (the state of one request), `response` (the response
-//! and the steps that change it; a cache or compression goes there), [`upstream`] (peers), [`downstream`] (clients),
+//! [`phases`] (nginx's phases, which end in an action), [`tls`] (the contexts of handshakes), `cache` (what directives make of
+//! the rules of `lab-cache`), `context` (the state of one request), `response` (the response and the steps that change it), [`upstream`] (peers), [`downstream`] (clients),
 //! [`runtime`] (master and workers).
 
 pub mod clock;
@@ -15,6 +15,7 @@ pub mod config;
 pub mod routing;
 mod connection_counts;
 pub mod tls;
+mod cache;
 pub mod limits;
 pub mod eval;
 pub mod phases;

@@ -128,6 +128,15 @@ fn tls_listener_has_its_own_entry() {
 }
 
 #[test]
+fn caches_move_into_the_run() {
+    let source = "http { proxy_cache_path /var/cache/nginx/a levels=1:2 keys_zone=a:1m; uwsgi_cache_path b/ \
+                  keys_zone=b:1m; server { listen 80; } }";
+    let expected = "http { proxy_cache_path /run/visit/cache-var-cache-nginx-a levels=1:2 keys_zone=a:1m; \
+                    uwsgi_cache_path /run/visit/cache-b keys_zone=b:1m; server { listen 127.0.0.1:40001; } }";
+    assert_eq!(relocated(source).unwrap().text, expected);
+}
+
+#[test]
 fn certificate_that_is_not_here_has_a_stand_in() {
     let source = "http { server { listen 443 ssl; ssl_certificate /etc/letsencrypt/live/a/fullchain.pem;\n\
                   ssl_certificate_key /etc/letsencrypt/live/a/privkey.pem; ssl_trusted_certificate chain.pem; } }";

@@ -8,6 +8,7 @@ pub(crate) mod running;
 pub(crate) mod upstream;
 
 pub(crate) mod cases;
+mod cache;
 mod refusals;
 mod command_line;
 mod configurations;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use crate::config::location::real_ip::Network;
+use crate::config::network::Network;
 use crate::config::reader::ConfigReader;
 use crate::variables::Template;
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};

@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod directive_effects;
+mod cache_path;
 mod log_format;
 mod reader;
 mod tls_directives;
@@ -12,6 +13,7 @@ mod upstream_block;
 mod variables;
 
 pub mod address;
+pub mod network;
 pub mod position;
 pub mod process;
 pub mod logs;
@@ -20,6 +22,7 @@ pub mod server;
 pub mod severity;
 pub mod server_name;
 pub mod limit_zone;
+pub mod cache_zone;
 pub mod location;
 pub mod proxy;
 pub mod upstream;
@@ -35,6 +38,7 @@ pub mod tls;
 use std::path::{Path, PathBuf};
 
 use crate::variables::DefinedVariables;
+use cache_zone::CacheZone;
 use derived::DerivedVariable;
 use http2::Http2Level;
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
@@ -73,6 +77,8 @@ pub struct Config {
     pub temp_folders: Vec<PathBuf>,
     /// The zones of `limit_req_zone` and `limit_conn_zone`.
     pub zones: LimitZones,
+    /// The zones of `proxy_cache_path` and `uwsgi_cache_path`.
+    pub cache_zones: Vec<CacheZone>,
     /// The charsets that the configuration names, which `X-Accel-Charset` may choose from.
     pub charsets: Vec<String>,
     /// Whether a variable reads the head of a response, so that heads must be kept.
@@ -126,6 +132,7 @@ pub fn read_with_defaults(
     upstream_block::read(http, &mut reader)?;
     logs::read_formats(http, &mut reader);
     location::limits::read_zones(http, &mut reader);
+    cache_path::read_zones(http, &mut reader);
     let derived = derived::read(http, &mut reader);
     let main = Level { error_log: Some(process.error_log.clone()), ..Level::default() };
     let mut level = Level::read(http, &mut reader).inherit(&main);
@@ -160,6 +167,7 @@ pub fn read_with_defaults(
         error_log_files: reader.log_paths.error,
         temp_folders: reader.temp_folders,
         zones: reader.zones,
+        cache_zones: reader.cache_zones,
         charsets: reader.charsets,
         needs_response_heads: reader.needs_response_heads,
         upstream_tls: reader.upstream_tls,

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::config::cache_zone::CacheZone;
 use crate::config::limit_zone::LimitZones;
 use crate::config::log_format::{LogFormats, LogPaths};
 use crate::config::nginx_version::NginxVersion;
@@ -32,6 +33,8 @@ pub(crate) struct ConfigReader<'c> {
     pub(crate) needs_request_body: bool,
     /// The zones of `limit_req_zone` and `limit_conn_zone`.
     pub(crate) zones: LimitZones,
+    /// The zones of `proxy_cache_path` and `uwsgi_cache_path`.
+    pub(crate) cache_zones: Vec<CacheZone>,
     /// The names of all `charset` directives.
     pub(crate) charsets: Vec<String>,
     /// `proxy_ssl_*` of every location that may connect over TLS.
@@ -56,6 +59,7 @@ impl<'c> ConfigReader<'c> {
             needs_response_heads: false,
             needs_request_body: false,
             zones: LimitZones::default(),
+            cache_zones: Vec::new(),
             charsets: Vec::new(),
             upstream_tls: Vec::new(),
             warnings: Vec::new(),

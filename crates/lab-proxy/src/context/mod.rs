@@ -5,6 +5,7 @@
 //! of `downstream`, `upstream`, `response` or the worker threads.
 
 pub(crate) mod body_file_name;
+pub(crate) mod cached_exchange;
 pub(crate) mod client_half;
 pub(crate) mod counting_writer;
 pub(crate) mod disposition;
@@ -16,6 +17,7 @@ pub(crate) mod stored_file;
 pub(crate) mod waker_set;
 pub(crate) mod worker;
 
+pub(crate) use cached_exchange::{CachedExchange, PendingUpdate};
 pub(crate) use client_half::{ClientReadHalf, ClientWriteHalf};
 pub(crate) use counting_writer::CountingWriter;
 pub(crate) use disposition::{ConnectionDisposition, Persistence};

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use crate::config::location::location_config::LocationConfig;
 use crate::config::logs::Severity;
 use crate::config::server::Server;
-use crate::context::{Persistence, WorkerContext};
+use crate::context::{CachedExchange, PendingUpdate, Persistence, WorkerContext};
 use crate::eval::{ClientConnection, RequestOutcome, Scope};
 use crate::logging::{self, ErrorSubject};
 use crate::phases::Phases;
@@ -28,6 +28,10 @@ pub(crate) struct RequestContext<'a> {
     pub(crate) route: Route<'a>,
     /// Read by logs and variables.
     pub(crate) outcome: RequestOutcome,
+    /// The way of the request through the cache; none without one.
+    pub(crate) cache: Option<Box<CachedExchange>>,
+    /// What updates the cache after the response; none in most cases.
+    pub(crate) update: Option<Box<PendingUpdate>>,
 }
 
 impl<'a> RequestContext<'a> {
@@ -41,7 +45,17 @@ impl<'a> RequestContext<'a> {
     ) -> RequestContext<'a> {
         let route = Route::new(Some(request), &server.outside, values);
         let outcome = RequestOutcome::new(worker.config.needs_response_heads, worker.config.needs_request_body);
-        RequestContext { worker, connection, server, request, refused_line: None, route, outcome }
+        RequestContext {
+            worker,
+            connection,
+            server,
+            request,
+            refused_line: None,
+            route,
+            outcome,
+            cache: None,
+            update: None,
+        }
     }
 
     /// The context of a subrequest. It has the values that the variables have so far.

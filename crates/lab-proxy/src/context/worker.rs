@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::cache::CacheZones;
 use crate::config::Config;
 use crate::context::WakerSet;
 use crate::logging::LogFiles;
@@ -15,14 +16,20 @@ pub(crate) struct WorkerContext {
     pub(crate) config: Arc<Config>,
     pub(crate) logs: LogFiles,
     pub(crate) tls: Arc<TlsContexts>,
+    pub(crate) caches: Arc<CacheZones>,
     /// The open client connections.
     pub(crate) connections: WakerSet,
     is_quitting: Cell<bool>,
 }
 
 impl WorkerContext {
-    pub(crate) fn new(config: Arc<Config>, logs: LogFiles, tls: Arc<TlsContexts>) -> WorkerContext {
-        WorkerContext { config, logs, tls, connections: WakerSet::default(), is_quitting: Cell::new(false) }
+    pub(crate) fn new(
+        config: Arc<Config>,
+        logs: LogFiles,
+        tls: Arc<TlsContexts>,
+        caches: Arc<CacheZones>,
+    ) -> WorkerContext {
+        WorkerContext { config, logs, tls, caches, connections: WakerSet::default(), is_quitting: Cell::new(false) }
     }
 
     /// Whether connections are closed as soon as they are idle.

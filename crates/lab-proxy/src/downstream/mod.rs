@@ -5,7 +5,8 @@
 //! 1. `opening` reads a PROXY header and performs a TLS handshake; `connection` waits for a request of HTTP/1.1 and
 //!    reads its head, `http2` accepts the streams of HTTP/2;
 //! 2. `request` takes it through the routing phases, which end in an action;
-//! 3. `proxied` gets the response from an upstream; pages, texts and files come from `crate::response::local`;
+//! 3. `proxied` gets the response from an upstream, or `cached` from the cache; pages, texts and files come from
+//!    `crate::response::local`;
 //! 4. the steps of `crate::response` change the response, and `assembly` adds the content of subrequests;
 //! 5. `response_writer` writes it, for `proxied` and `local_response`, and `request` logs the request.
 //!
@@ -13,8 +14,12 @@
 //! belong to `runtime`.
 
 pub(crate) mod assembly;
+pub(crate) mod cache_update;
+pub(crate) mod cached;
+pub(crate) mod cached_response;
 pub(crate) mod client_io;
 pub(crate) mod connection;
+mod content_copy;
 pub(crate) mod head_writer;
 pub(crate) mod http2;
 pub(crate) mod local_response;

@@ -1,22 +1,26 @@
 //! Proxied requests, from the collected body to the last byte of the response.
 
 use std::pin::pin;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
+use lab_cache::store::StoredResponse;
 use lab_http::BodyLength;
 use lab_http::message::is_bodyless;
 
-use crate::clock::parse_http_date;
 use crate::config::logs::Severity;
 use crate::config::proxy::pass::ProxyPass;
-use crate::context::{ConnectionDisposition, RequestBody, RequestBodyError, RequestContext, RequestSource, StoredFile};
+use crate::context::{ConnectionDisposition, RequestBody, RequestBodyError, RequestContext, RequestSource};
 use crate::downstream::assembly;
+use crate::downstream::cached::{self, CacheLookup, CacheReception};
+use crate::downstream::cached_response;
 use crate::downstream::client_io::{ClientIo, discard_alongside};
+use crate::downstream::content_copy;
 use crate::downstream::request_collection::collect;
 use crate::downstream::response_buffer::ResponseBuffer;
 use crate::downstream::response_writer::{ReadAhead, ResponseWriter, SendError, Trailers};
 use crate::downstream::tunnel::{self, TunnelTimeouts};
 use crate::response::accel::AccelHeaders;
+use crate::response::local::{self, LocalContent};
 use crate::response::{Body, FilterChain, Head, Response, ResponseOverride, filters, rewrite, trailers};
 use crate::routing::route::{BodyAdmission, ConnectionReuse};
 use crate::upstream::Upstreams;
@@ -28,7 +32,7 @@ use crate::upstream::forwarding::{Forwarding, Received};
 pub(crate) enum Forwarded {
     /// The client got the response.
     Delivered(ConnectionDisposition),
-    /// The response was collected, and other content is assembled with it.
+    /// The response is complete: it comes from the cache, or it was collected, because other content is assembled with it.
     Collected(Box<Response>),
 }
 
@@ -43,6 +47,13 @@ pub(crate) async fn forward(
     pass: &ProxyPass,
     body: &mut RequestBody,
 ) -> Result<Forwarded, ResponseOverride> {
+    (context.cache, context.outcome.cache) = (None, None);
+    // boxed, so that requests without a cache stay small
+    if pass.cache.is_some()
+        && let Some(response) = Box::pin(look_up(context, pass)).await?
+    {
+        return Ok(Forwarded::Collected(response));
+    }
     let ClientIo { incoming, outgoing, read_timer, write_timer } = client;
     let is_unused = !pass.request.passes_body && pass.request.body.is_none();
     if is_unused && !body.is_complete() {
@@ -71,10 +82,52 @@ pub(crate) async fn forward(
     }
 }
 
+/// The response of the cache, if it has one that may be used.
+async fn look_up(
+    context: &mut RequestContext<'_>,
+    pass: &ProxyPass,
+) -> Result<Option<Box<Response>>, ResponseOverride> {
+    let Some(config) = pass.cache.as_deref() else { return Ok(None) };
+    let (stored, update) = match cached::look_up(context, config).await? {
+        CacheLookup::Forward => return Ok(None),
+        CacheLookup::Respond(stored) => (stored, None),
+        CacheLookup::RespondAndUpdate(stored, update) => (stored, Some(update)),
+        CacheLookup::Purged(key) => {
+            let content = LocalContent::Text([b"purged ", &*key.text, b"\n"].concat());
+            return local::respond(context, 200, content).map(|response| Some(Box::new(response)));
+        }
+    };
+    let response = cached_response::respond(context, pass, *stored)?;
+    context.update = update;
+    Ok(Some(Box::new(response)))
+}
+
+/// What becomes of a request whose upstream failed with this status: the cache may have a stale response.
+fn after_failure(context: &mut RequestContext<'_>, pass: &ProxyPass, error: ForwardError) -> Undelivered {
+    let stored = match error {
+        ForwardError::Status(status) => cached::after_failure(context, pass, status),
+        _ => None,
+    };
+    match stored {
+        Some(stored) => Undelivered::stored(context, pass, *stored),
+        None => error.into(),
+    }
+}
+
 enum Undelivered {
     Failed(ForwardError),
     Override(ResponseOverride),
     Collected(Box<Response>),
+}
+
+impl Undelivered {
+    /// The client gets a stored response in place of the upstream's.
+    fn stored(context: &mut RequestContext<'_>, pass: &ProxyPass, stored: StoredResponse) -> Undelivered {
+        match cached_response::respond(context, pass, stored) {
+            Ok(response) => Undelivered::Collected(Box::new(response)),
+            Err(substitute) => Undelivered::Override(substitute),
+        }
+    }
 }
 
 impl From<ForwardError> for Undelivered {
@@ -101,9 +154,16 @@ async fn exchange(
         }
         None => RequestSource { incoming: incoming.as_deref_mut(), body, timer },
     };
-    let mut forwarding = Forwarding::new(context, upstreams, pass, length).await?;
+    let mut forwarding = match Forwarding::new(context, upstreams, pass, length).await {
+        Ok(forwarding) => forwarding,
+        Err(error) => return Err(after_failure(context, pass, error)),
+    };
     loop {
-        let head = match forwarding.receive(context, source).await? {
+        let received = match forwarding.receive(context, source).await {
+            Ok(received) => received,
+            Err(error) => return Err(after_failure(context, pass, error)),
+        };
+        let head = match received {
             Received::Final(response) => {
                 let mut delivery = Delivery { forwarding: &mut forwarding, pass, source, writer };
                 return delivery.deliver(context, response).await;
@@ -141,43 +201,6 @@ pub(crate) fn without_response(
     }
 }
 
-/// `proxy_store`: has the content of a response copied to a file. Returns the response's date.
-fn begin_copy(context: &RequestContext<'_>, pass: &ProxyPass, response: &mut Response) -> Option<SystemTime> {
-    let rules = pass.store.as_ref().filter(|_| response.head.received_status() == 200 && !context.is_head())?;
-    let scope = context.scope();
-    let path = match &rules.path {
-        Some(path) => path.value(&scope),
-        None => context.route.location.root.file_path(&scope)?.bytes,
-    };
-    let modified = response.head.fields().get("last-modified").and_then(parse_http_date);
-    let modified = modified.and_then(|seconds| u64::try_from(seconds).ok());
-    let modified = modified.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds));
-    let created = StoredFile::create(&path, rules.access);
-    let stored = created.and_then(|file| match &mut response.body {
-        Body::Stream(stream) => {
-            stream.copy_to(file);
-            Ok(())
-        }
-        _ => file.finish(modified),
-    });
-    if let Err(error) = stored {
-        log_copy_failure(context, &error);
-    }
-    modified
-}
-
-/// Puts the copy of a complete response in its place.
-fn end_copy(context: &RequestContext<'_>, body: &mut Body, modified: Option<SystemTime>) {
-    let Body::Stream(stream) = body else { return };
-    if let Some(Err(error)) = stream.take_copy().map(|copy| copy.finish(modified)) {
-        log_copy_failure(context, &error);
-    }
-}
-
-fn log_copy_failure(context: &RequestContext<'_>, error: &std::io::Error) {
-    context.log_error(Severity::Crit, &format!("a response cannot be stored ({error})"), None);
-}
-
 /// An upstream's response on its way to the client, while the rest of the request may still be sent.
 struct Delivery<'d, 'f, 'c, 's, 'w, 'o> {
     forwarding: &'d mut Forwarding<'f>,
@@ -195,6 +218,12 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
     ) -> Result<ConnectionDisposition, Undelivered> {
         let mut response = response;
         context.outcome.keep_upstream(response.head.fields());
+        if context.cache.is_some()
+            && let CacheReception::Stored(stored) = cached::receive(context, self.pass, &response)
+        {
+            self.forwarding.finish(context, response.body);
+            return Err(Undelivered::stored(context, self.pass, *stored));
+        }
         let accel = AccelHeaders::parse(response.head.fields(), self.pass);
         let scope = context.scope();
         let rate = accel.rate.unwrap_or_else(|| scope.limit_rate());
@@ -212,7 +241,10 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
             return Err(Undelivered::Override(substitute));
         }
         let charset = accel.charset.map(<[u8]>::to_vec);
-        let modified = begin_copy(context, self.pass, &mut response);
+        if self.pass.cache.is_some() {
+            cached::store(context, self.pass, &mut response);
+        }
+        let modified = content_copy::begin_file(context, self.pass, &mut response);
         let buffering = &context.config().buffering;
         let read_ahead = ReadAhead { buffering, spools };
         rewrite::rewrite(&mut response.head, self.pass, &context.scope());
@@ -260,10 +292,18 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
         context.outcome.compression = filters.as_deref().and_then(FilterChain::compression);
         let queue = match sent {
             Ok(Ok(queue)) => queue,
-            Ok(Err(error)) => return Ok(self.interrupted(context, &body, &error)?),
+            Ok(Err(error)) => {
+                if !matches!(error, SendError::Body(_) | SendError::BodyTimedOut) {
+                    self.complete_entry(context, &mut body).await;
+                }
+                return Ok(self.interrupted(context, &body, &error)?);
+            }
             Err(error) => return Ok(self.client_failed(context, Some(&body), &error)),
         };
-        end_copy(context, &mut body, modified);
+        if is_cut {
+            self.complete_entry(context, &mut body).await;
+        }
+        content_copy::finish(context, &mut body, modified);
         let disposition = match (persistence.keep_alive, self.forwarding.is_request_sent()) {
             (true, _) => ConnectionDisposition::KeepAlive,
             (false, true) => ConnectionDisposition::Close,
@@ -271,6 +311,25 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
         };
         self.forwarding.finish(context, body);
         Ok(self.drain(context, queue, disposition).await)
+    }
+
+    /// Stores the whole response although the client does not get all of it: it is gone, or wants the head only.
+    async fn complete_entry(&mut self, context: &RequestContext<'_>, body: &mut Body) {
+        if !matches!(body, Body::Stream(stream) if stream.is_cached()) {
+            return;
+        }
+        // a client that wants the head only gets it now; one that is gone gets nothing
+        _ = self.writer.flush().await;
+        // boxed, so that other responses stay small
+        match Box::pin(cached_response::read_rest(body)).await {
+            Ok(()) => cached_response::finish_copy(context, body),
+            Err(message) => {
+                self.forwarding.log(context, Severity::Error, &message);
+                if let Body::Stream(stream) = body {
+                    drop(stream.take_copy());
+                }
+            }
+        }
     }
 
     /// Collects a response that other content is assembled with.
@@ -289,7 +348,7 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
         match collected {
             Ok(Ok(content)) => {
                 let mut body = std::mem::replace(&mut response.body, Body::spooled(content));
-                end_copy(context, &mut body, modified);
+                content_copy::finish(context, &mut body, modified);
                 self.forwarding.finish(context, body);
                 Err(Undelivered::Collected(Box::new(response)))
             }

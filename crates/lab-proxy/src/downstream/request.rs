@@ -15,7 +15,7 @@ use crate::downstream::client_io::ClientIo;
 use crate::downstream::local_response::send_local;
 use crate::downstream::mirror::{Mirrors, send_post_action};
 use crate::downstream::proxied::Forwarded;
-use crate::downstream::{assembly, proxied, subrequest, tls_policy};
+use crate::downstream::{assembly, cache_update, proxied, subrequest, tls_policy};
 use crate::eval::ClientConnection;
 use crate::phases::Action;
 use crate::response::local::{self, LocalContent};
@@ -239,6 +239,10 @@ async fn respond<'a>(
         context.outcome.now = SystemTime::now();
         context.outcome.elapsed = clock::since(started);
         context.log_access();
+    }
+    if let (Some(update), Some(pass)) = (context.update.take(), context.route.pass) {
+        // boxed, so that requests without it stay small
+        Box::pin(cache_update::send(context, upstreams, pass, *update)).await;
     }
     if let Some(target) = &context.config().post_action {
         // boxed, so that requests without it stay small

@@ -1,6 +1,8 @@
 //! Evaluates variables, and the directives that use them, for a request. Values are written directly into an output
 //! buffer.
 
+mod cache_outcome;
+mod cache_rules;
 mod certificate;
 mod client_handshake;
 mod lookup;
@@ -14,6 +16,7 @@ mod scope;
 mod template;
 mod user_id;
 
+pub use cache_outcome::{CacheOutcome, CacheStatus};
 pub use client_handshake::ClientHandshake;
 pub use outcome::{Attempt, ClientConnection, Compression, RequestOutcome};
 pub use root::FilePath;

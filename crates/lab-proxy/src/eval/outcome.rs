@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::cache_outcome::CacheOutcome;
 use super::client_handshake::ClientHandshake;
 use crate::config::address::Address;
 use lab_http::Headers;
@@ -69,6 +70,8 @@ pub struct RequestOutcome {
     pub sent_head: Vec<u8>,
     /// The fields of the upstream's response.
     pub upstream_fields: Headers,
+    /// What the cache has done; none without one.
+    pub cache: Option<Box<CacheOutcome>>,
 }
 
 /// The bytes before and behind a filter that compresses.
@@ -192,6 +195,7 @@ impl Default for RequestOutcome {
             keeps_response_heads: false,
             sent_head: Vec::new(),
             upstream_fields: Headers::new(),
+            cache: None,
         }
     }
 }
@@ -206,6 +210,18 @@ impl RequestOutcome {
     /// Resets everything, and frees the memory: the next request may be far away.
     pub fn clear(&mut self) {
         *self = RequestOutcome::new(self.keeps_response_heads, self.keeps_request_body);
+    }
+
+    /// Whether the response may be stored.
+    #[must_use]
+    pub fn is_storable(&self) -> bool {
+        self.cache.as_ref().is_some_and(|cache| cache.is_storable)
+    }
+
+    /// Whether a HEAD is sent as a GET, so that its response can be stored.
+    #[must_use]
+    pub fn converts_head(&self) -> bool {
+        self.cache.as_ref().is_some_and(|cache| cache.converts_head)
     }
 
     /// Keeps the head that is sent to the client, if a variable reads it.

@@ -106,7 +106,9 @@ impl Scope<'_> {
             Variable::LimitReqStatus => {
                 append(out, self.route.limits.requests.map(|status| status.as_str().as_bytes()))
             }
-            Variable::UpstreamCache => false,
+            Variable::UpstreamCache(variable) => {
+                append(out, self.outcome.cache.as_ref().and_then(|cache| cache.value(*variable)))
+            }
             Variable::SecureLink | Variable::SecureLinkExpires => match &self.route.location.config.secure_link {
                 Some(link) if *variable == Variable::SecureLink => link.write(self, out),
                 Some(link) => link.write_expires(self, out),

@@ -69,7 +69,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::config::location::real_ip::Network;
+    use crate::config::network::Network;
 
     fn rules(networks: &[&str], is_recursive: bool) -> RealIp {
         let read = |network: &&str| {

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 
 use crate::config::logs::Severity;
 use crate::context::{RateLimit, StoredFile};
+use lab_cache::store::EntryWriter;
 use lab_net::OwnedReadHalf;
 use lab_net::deadline::{TimedOut, Timer};
 use lab_net::spool::SpoolReader;
@@ -46,6 +47,8 @@ pub(crate) struct SpooledBody {
 #[derive(Debug)]
 pub(crate) struct FileBody {
     file: File,
+    /// Where in the file the content begins.
+    base: u64,
     position: u64,
     left: u64,
     block: Vec<u8>,
@@ -84,10 +87,30 @@ pub(crate) struct StreamBody {
     read_timeout: Duration,
     /// Bytes of content read so far.
     content: u64,
-    /// `proxy_store`: a copy of the content.
-    copy: Option<Box<StoredFile>>,
+    copy: Option<Box<ContentCopy>>,
+    /// The part of the content that is passed on; None for all of it.
+    window: Option<Window>,
     /// `proxy_limit_rate`
     throttle: Option<Box<Throttle>>,
+}
+
+/// A copy of the content.
+#[derive(Debug)]
+pub(crate) enum ContentCopy {
+    /// `proxy_store`
+    File(StoredFile),
+    /// `proxy_cache`
+    Entry(Box<EntryWriter>),
+}
+
+/// A part of the content. The rest is read as well.
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    /// How many bytes in front of it are still to be read.
+    skipped: u64,
+    /// How many of its bytes are still to be read.
+    left: u64,
+    length: u64,
 }
 
 /// Content that is passed on at a limited rate.
@@ -147,19 +170,36 @@ impl Body {
 
     /// `length` bytes of a file.
     pub(crate) fn file(file: File, length: u64) -> Body {
-        Body::File(FileBody { file, position: 0, left: length, block: Vec::new() })
+        Body::file_part(file, 0, length)
+    }
+
+    /// `length` bytes of a file, from `start` on.
+    pub(crate) fn file_part(file: File, start: u64, length: u64) -> Body {
+        Body::File(FileBody { file, base: start, position: start, left: length, block: Vec::new() })
     }
 
     pub(crate) fn spooled(reader: SpoolReader) -> Body {
         Body::Spooled(SpooledBody { reader, block: Vec::new() })
     }
 
-    /// Replaces a file by parts, which have `length` bytes together. Other bodies stay.
+    /// Replaces a file or bytes by parts of them, which have `length` bytes together. Other bodies stay.
     pub(crate) fn into_parts(self, parts: Vec<Part>, length: u64) -> Body {
         match self {
             Body::File(file) => {
                 let file = FileBody { left: 0, ..file };
                 Body::Parts(PartsBody { file, parts: parts.into_iter(), text: Vec::new(), length })
+            }
+            Body::Bytes { content, .. } => {
+                let mut whole = Vec::new();
+                for part in parts {
+                    match part {
+                        Part::Text(text) => whole.extend_from_slice(&text),
+                        Part::Range { start, length } => {
+                            whole.extend_from_slice(&content[start as usize..(start + length) as usize]);
+                        }
+                    }
+                }
+                Body::bytes(whole)
             }
             other => other,
         }
@@ -173,7 +213,7 @@ impl Body {
             Body::File(file) => BodyLength::Sized(file.left),
             Body::Parts(parts) => BodyLength::Sized(parts.length),
             Body::Spooled(spooled) => BodyLength::Sized(spooled.reader.left() as u64),
-            Body::Stream(stream) => stream.length,
+            Body::Stream(stream) => stream.window.map_or(stream.length, |window| BodyLength::Sized(window.length)),
         }
     }
 
@@ -245,7 +285,7 @@ impl FileBody {
 
     /// Limits the content to a range.
     pub(crate) fn cut(&mut self, start: u64, length: u64) {
-        self.position = start;
+        self.position = self.base + start;
         self.left = length;
     }
 
@@ -273,10 +313,31 @@ impl FileBody {
     }
 }
 
+impl Window {
+    /// The part of the next piece that is within the window, which may be empty.
+    fn part_of<'p>(&mut self, piece: &'p [u8]) -> &'p [u8] {
+        let skipped = usize::try_from(self.skipped).unwrap_or(usize::MAX).min(piece.len());
+        let rest = &piece[skipped..];
+        let taken = usize::try_from(self.left).unwrap_or(usize::MAX).min(rest.len());
+        self.skipped -= skipped as u64;
+        self.left -= taken as u64;
+        &rest[..taken]
+    }
+}
+
+impl ContentCopy {
+    fn push(&mut self, content: &[u8]) {
+        match self {
+            ContentCopy::File(file) => file.push(content),
+            ContentCopy::Entry(entry) => entry.push(content),
+        }
+    }
+}
+
 impl StreamBody {
     pub(crate) fn new(reader: StreamReader, length: BodyLength, read_timeout: Duration) -> StreamBody {
         let decoder = BodyDecoder::new(length, &Limits::response());
-        StreamBody { reader, decoder, length, read_timeout, content: 0, copy: None, throttle: None }
+        StreamBody { reader, decoder, length, read_timeout, content: 0, copy: None, window: None, throttle: None }
     }
 
     /// Limits how many bytes are read per second; 0 for no limit.
@@ -286,14 +347,24 @@ impl StreamBody {
         self.throttle = limit.map(throttle).map(Box::new);
     }
 
-    /// Has the content copied to a file.
-    pub(crate) fn copy_to(&mut self, file: StoredFile) {
-        self.copy = Some(Box::new(file));
+    /// Has the content copied.
+    pub(crate) fn copy_to(&mut self, copy: ContentCopy) {
+        self.copy = Some(Box::new(copy));
     }
 
     /// The copy of the content.
-    pub(crate) fn take_copy(&mut self) -> Option<StoredFile> {
+    pub(crate) fn take_copy(&mut self) -> Option<ContentCopy> {
         self.copy.take().map(|copy| *copy)
+    }
+
+    /// Whether the content is stored in a cache, so that it is read to its end even if the client does not want it.
+    pub(crate) fn is_cached(&self) -> bool {
+        matches!(self.copy.as_deref(), Some(ContentCopy::Entry(_)))
+    }
+
+    /// Limits what is passed on to a range.
+    pub(crate) fn cut(&mut self, start: u64, length: u64) {
+        self.window = Some(Window { skipped: start, left: length, length });
     }
 
     #[inline]
@@ -304,7 +375,10 @@ impl StreamBody {
             if let (Some(copy), Some(piece)) = (&mut self.copy, piece) {
                 copy.push(piece);
             }
-            return Ok(piece);
+            return Ok(match &mut self.window {
+                Some(window) => piece.map(|piece| window.part_of(piece)),
+                None => piece,
+            });
         };
         if throttle.position == throttle.piece.len() {
             let Some(piece) = self.reader.incoming.read_body_piece(&mut self.decoder).await? else { return Ok(None) };
@@ -320,7 +394,11 @@ impl StreamBody {
         let start = throttle.position;
         throttle.position = throttle.piece.len().min(start.saturating_add(room));
         throttle.passed += (throttle.position - start) as u64;
-        Ok(Some(&throttle.piece[start..throttle.position]))
+        let piece = &throttle.piece[start..throttle.position];
+        Ok(Some(match &mut self.window {
+            Some(window) => window.part_of(piece),
+            None => piece,
+        }))
     }
 
     /// Waits until more has arrived, or the connection has ended; [`next_piece`](Body::next_piece) returns which.

@@ -9,8 +9,8 @@
 //!
 //! | step | place | effect on the response |
 //! |---|---|---|
-//! | cache lookup | `downstream::proxied::forward`, before `Forwarding::new` | returns a stored [`Response`] instead of contacting an upstream |
-//! | cache store | `downstream::proxied::deliver`, before `rewrite::rewrite` | wraps [`Body`] in a variant that copies each piece; the head is still the upstream's |
+//! | cache lookup | `downstream::cached::look_up`, before `Forwarding::new` | a stored [`Response`] instead of that of an upstream |
+//! | cache store | `downstream::cached::store`, before `rewrite::rewrite` | the [`Body`] copies each piece; the head is still the upstream's |
 //! | X-Accel-*, intercepted errors | [`accel`], [`response_override`] | obeys the upstream, or replaces the response |
 //! | rewriting of the head | [`rewrite`] | hides and adds fields, maps `Location` and `Set-Cookie` |
 //! | assembly (addition, ssi) | `downstream::assembly`, before the response is written | replaces the body by one that contains other responses |
@@ -37,7 +37,7 @@ pub(crate) mod rewrite;
 pub(crate) mod ssi;
 pub(crate) mod trailers;
 
-pub(crate) use body::{Body, BodyError, StreamBody, StreamReader};
+pub(crate) use body::{Body, BodyError, ContentCopy, StreamBody, StreamReader};
 pub(crate) use filters::FilterChain;
 pub(crate) use head::Head;
 pub(crate) use response_override::{ResponseOverride, Substitute};

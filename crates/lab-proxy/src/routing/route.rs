@@ -257,6 +257,18 @@ impl<'a> Route<'a> {
         }
     }
 
+    /// Leads another request for the same to the same upstream.
+    pub(crate) fn repeat(&mut self, other: &Route<'a>) {
+        self.location = other.location;
+        self.pass = other.pass;
+        self.uri.clone_from(&other.uri);
+        self.args.clone_from(&other.args);
+        self.method = other.method;
+        self.origin = other.origin;
+        self.alignment = other.alignment;
+        self.resolved_pass.clone_from(&other.resolved_pass);
+    }
+
     /// Whether there are arguments, and not only a `?`.
     #[must_use]
     pub fn has_args(&self) -> bool {

@@ -5,6 +5,7 @@ use std::io;
 use lab_net::pid_file::PidFileError;
 use lab_nginx_conf::ConfError;
 
+use crate::cache::CacheZoneError;
 use crate::logging::LogFileError;
 use crate::runtime::sockets::SocketError;
 use crate::runtime::temp_folders::TempFolderError;
@@ -13,6 +14,8 @@ use crate::runtime::temp_folders::TempFolderError;
 pub enum RunError {
     #[error(transparent)]
     TempFolder(#[from] TempFolderError),
+    #[error(transparent)]
+    CacheZone(#[from] CacheZoneError),
     #[error(transparent)]
     Log(#[from] LogFileError),
     /// A certificate or another file of TLS cannot be used.

@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::{mpsc, watch};
 
+use crate::cache::CacheZones;
 use crate::config::Config;
 use crate::config::logs::Severity;
 use crate::config::process::WorkerCount;
@@ -24,6 +25,7 @@ pub(crate) struct Resources {
     /// The master keeps them too, so that none closes while workers are replaced.
     pub(crate) sockets: Vec<BoundAddress>,
     pub(crate) tls: Arc<TlsContexts>,
+    pub(crate) caches: Arc<CacheZones>,
 }
 
 impl Resources {
@@ -34,9 +36,10 @@ impl Resources {
     ) -> Result<Resources, RunError> {
         let tls = Arc::new(TlsContexts::load(config)?);
         temp_folders::create(config)?;
+        let caches = Arc::new(CacheZones::open(config)?);
         let logs = LogFiles::open(config)?;
         let workers = worker_count(config.process.workers);
-        Ok(Resources { logs, sockets: sockets::open(&config.listens, workers, current, inherited)?, tls })
+        Ok(Resources { logs, sockets: sockets::open(&config.listens, workers, current, inherited)?, tls, caches })
     }
 }
 
@@ -61,6 +64,7 @@ impl Generation {
         let (command, commands) = watch::channel(WorkerCommand::Serve);
         let mut generation = Generation { config, serial, command, threads: Vec::new(), running: 0 };
         let config = &generation.config;
+        resources.caches.start()?;
         if let Some(limit) = config.process.open_files {
             limit_open_files(limit, config, &resources.logs);
         }
@@ -75,6 +79,7 @@ impl Generation {
                 config: Arc::clone(config),
                 logs: resources.logs.clone(),
                 tls: Arc::clone(&resources.tls),
+                caches: Arc::clone(&resources.caches),
             };
             let commands = commands.clone();
             let notifier = ExitNotifier { serial, channel: ended.clone() };

@@ -19,6 +19,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use crate::cache::CacheZones;
 use crate::clock;
 use crate::config::Config;
 use crate::config::address::Address;
@@ -64,6 +65,7 @@ pub(crate) struct WorkerState {
     pub(crate) config: Arc<Config>,
     pub(crate) logs: LogFiles,
     pub(crate) tls: Arc<TlsContexts>,
+    pub(crate) caches: Arc<CacheZones>,
 }
 
 /// Runs a worker on the calling thread until a command ends it, also across panics.
@@ -107,7 +109,7 @@ fn run_once(
         .build_local(Default::default())?;
     state.logs.begin_buffering();
     let upstreams = Upstreams::new(&state.config);
-    let context = WorkerContext::new(state.config, state.logs, state.tls);
+    let context = WorkerContext::new(state.config, state.logs, state.tls, state.caches);
     let worker = Rc::new(Worker { context, upstreams, closed: Notify::new() });
     let served = runtime.block_on(worker.serve(listeners, commands));
     drop(runtime);

@@ -47,7 +47,7 @@ impl Exchange {
         reader.incoming.set_limits(limits(context.config().buffering.head, allows_bare_lf));
         let is_head = match &pass.request.method {
             Some(method) => method.value(&context.scope()).eq_ignore_ascii_case(b"HEAD"),
-            None => context.request.head.method() == b"HEAD",
+            None => context.request.head.method() == b"HEAD" && !context.outcome.converts_head(),
         };
         match &pass.uwsgi {
             Some(uwsgi) => uwsgi_head::write(context.request, pass, uwsgi, &context.scope(), outgoing.buffer()),

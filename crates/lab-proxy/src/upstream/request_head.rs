@@ -14,6 +14,7 @@ use crate::routing::uri;
 pub fn write(request: &Request<'_>, pass: &ProxyPass, scope: &Scope<'_>, body: BodyLength, out: &mut Vec<u8>) {
     match &pass.request.method {
         Some(method) => write_safe(&method.value(scope), out),
+        None if scope.outcome.converts_head() => out.extend_from_slice(b"GET"),
         None => out.extend_from_slice(scope.route.method),
     }
     out.push(b' ');
@@ -48,10 +49,37 @@ pub fn write(request: &Request<'_>, pass: &ProxyPass, scope: &Scope<'_>, body: B
     if is_streamed && request.expects_continue && pass.version == Version::Http11 {
         field(out, b"Expect", b"100-continue");
     }
+    write_validators(pass, scope, out);
     if pass.request.passes_fields {
-        write_client_fields(request, pass, out);
+        write_client_fields(request, pass, scope.outcome.is_storable(), out);
     }
     end(out);
+}
+
+/// Fields of a request that may be answered with a part of a response or without one. A response that is to be stored must
+/// be whole.
+const CONDITIONS: [&[u8]; 6] =
+    [b"if-match", b"if-modified-since", b"if-none-match", b"if-range", b"if-unmodified-since", b"range"];
+
+/// Whether a field of the client does not go out with a request whose response may be stored.
+pub(crate) fn is_condition(name: &[u8]) -> bool {
+    CONDITIONS.iter().any(|own| name.eq_ignore_ascii_case(own))
+}
+
+/// The conditions by which a stored response is validated, with nginx's order and names of fields.
+pub(crate) fn validators<'s>(scope: &Scope<'s>) -> impl Iterator<Item = (&'static str, &'s [u8])> {
+    let cache = scope.outcome.cache.as_deref();
+    let fields = cache.map(|cache| [("If-Modified-Since", &*cache.modified), ("If-None-Match", &*cache.tag)]);
+    fields.into_iter().flatten().filter(|(_, value)| !value.is_empty())
+}
+
+fn write_validators(pass: &ProxyPass, scope: &Scope<'_>, out: &mut Vec<u8>) {
+    for (name, value) in validators(scope) {
+        // a field of the configuration replaces it
+        if !pass.fields.lines.iter().any(|(own, _)| own.eq_ignore_ascii_case(name)) {
+            field(out, name.as_bytes(), value);
+        }
+    }
 }
 
 fn write_framing(body: BodyLength, out: &mut Vec<u8>) {
@@ -64,8 +92,11 @@ fn write_framing(body: BodyLength, out: &mut Vec<u8>) {
 }
 
 /// Appends the client's fields that the proxy does not replace.
-fn write_client_fields(request: &Request<'_>, pass: &ProxyPass, out: &mut Vec<u8>) {
+fn write_client_fields(request: &Request<'_>, pass: &ProxyPass, is_storable: bool, out: &mut Vec<u8>) {
     for (name, value) in request.head.headers.iter() {
+        if is_storable && is_condition(name) {
+            continue;
+        }
         if !pass.fields.replaced.contains(name) {
             field(out, name, value);
         } else if name.eq_ignore_ascii_case(b"max-forwards") {

@@ -72,7 +72,8 @@ impl RequestSender {
             send_timeout: pass.send_timeout,
             body_timeout: rules.client_body_timeout,
             max_body_size: rules.client_max_body_size,
-            ignores_client_abort: rules.ignore_client_abort,
+            // others may be waiting for a response that is stored
+            ignores_client_abort: rules.ignore_client_abort || context.outcome.is_storable(),
             is_body_refused: context.route.body == BodyAdmission::Refused,
         };
         RequestSender { outgoing, encoder: BodyEncoder::new(length), stage: Stage::Memory, limits }

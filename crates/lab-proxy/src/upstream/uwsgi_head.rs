@@ -4,6 +4,7 @@ use crate::config::proxy::pass::ProxyPass;
 use crate::config::proxy::uwsgi::UwsgiConfig;
 use crate::eval::Scope;
 use crate::routing::request::Request;
+use crate::upstream::request_head::{is_condition, validators};
 
 /// Appends the packet, or nothing if the variables are too long for one.
 pub(crate) fn write(
@@ -22,7 +23,10 @@ pub(crate) fn write(
         }
     }
     let passed = if pass.request.passes_fields { Some(request.head.headers.iter()) } else { None };
-    for (name, value) in passed.into_iter().flatten() {
+    let validators = validators(scope).map(|(name, value)| (name.as_bytes(), value));
+    let is_storable = scope.outcome.is_storable();
+    let fields = passed.into_iter().flatten().filter(|(name, _)| !(is_storable && is_condition(name)));
+    for (name, value) in fields.chain(validators) {
         let key = [b"HTTP_", &*variable_name(name)].concat();
         // as in nginx: a parameter replaces the field of the same name
         if !uwsgi.params.iter().any(|param| param.name.as_bytes() == key) {

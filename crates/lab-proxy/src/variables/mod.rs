@@ -14,4 +14,4 @@ mod variable;
 pub use defined::DefinedVariables;
 pub use template::{LogEscape, Template};
 pub use values::VariableValues;
-pub use variable::{TlsVariable, Variable};
+pub use variable::{CacheVariable, TlsVariable, Variable};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::real_ip::Network;
 use super::root::prefix_bytes;
+use crate::config::network::Network;
 use crate::config::reader::ConfigReader;
 use crate::variables::Template;
 use lab_nginx_conf::{ConfError, Directive};

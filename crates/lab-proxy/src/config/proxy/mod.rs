@@ -3,6 +3,8 @@
 pub(crate) mod attribute_match;
 pub mod bind;
 pub mod buffering;
+pub mod cache;
+pub mod cache_purge;
 pub mod cookie_flags;
 pub mod cookies;
 pub mod fields;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use lab_http::{BodyLength, Headers, Version};
 
 use super::bind::LocalAddress;
+use super::cache::{CacheConfig, CacheLevel};
 use super::cookie_flags::CookieFlagRule;
 use super::cookies::{CookieRule, CookieRules};
 use super::fields::{FieldNames, HOP_BY_HOP, SetFields, is_empty_length};
@@ -52,6 +53,10 @@ pub struct ProxyPass {
     pub bind: Option<LocalAddress>,
     /// `proxy_store`; none for `off`.
     pub store: Option<StoreRules>,
+    /// `proxy_cache`; none for `off`.
+    pub cache: Option<Box<CacheConfig>>,
+    /// `proxy_force_ranges`: whether there are ranges of responses that do not announce them.
+    pub forces_ranges: bool,
     /// `proxy_limit_rate`: how many bytes of a buffered response are read per second; 0 for any number.
     pub rate: u64,
     /// `proxy_connect_timeout`
@@ -103,6 +108,8 @@ pub(crate) struct ProxyLevel {
     ignored: Option<Vec<String>>,
     bind: Option<Option<LocalAddress>>,
     store: StoreLevel,
+    cache: CacheLevel,
+    forces_ranges: Option<bool>,
     rate: Option<u64>,
     connect_timeout: Option<Duration>,
     send_timeout: Option<Duration>,
@@ -127,6 +134,9 @@ impl ProxyLevel {
     /// Reads any `proxy_*` directive but `proxy_pass`, which is read with its location.
     pub(crate) fn read(&mut self, directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<(), ConfError> {
         let name = || directive.first().to_owned();
+        if self.cache.read(directive, reader)? {
+            return self.check_store(directive);
+        }
         match setting(directive) {
             "http_version" => {
                 self.version = Some(match directive.first() {
@@ -152,7 +162,11 @@ impl ProxyLevel {
                 self.cookie_flags.get_or_insert_default().push(CookieFlagRule::read(directive, reader)?);
             }
             "bind" => self.bind = Some(LocalAddress::read(directive, reader)?),
-            "store" => self.store.read_destination(directive, reader)?,
+            "store" => {
+                self.store.read_destination(directive, reader)?;
+                self.check_store(directive)?;
+            }
+            "force_ranges" => self.forces_ranges = Some(directive.flag()?),
             "store_access" => self.store.read_access(directive)?,
             "limit_rate" => self.rate = Some(directive.size()?),
             "connect_timeout" => self.connect_timeout = Some(directive.time()?),
@@ -166,9 +180,27 @@ impl ProxyLevel {
         Ok(())
     }
 
+    /// A block either stores responses or caches them.
+    fn check_store(&self, directive: &Directive) -> Result<(), ConfError> {
+        if !(self.store.is_on() && self.cache.is_on()) {
+            return Ok(());
+        }
+        let prefix = directive.name.split('_').next().unwrap_or_default();
+        let message = format!("\"{prefix}_store\" is incompatible with \"{prefix}_cache\"");
+        Err(directive.error(ConfErrorKind::Conflict(message)))
+    }
+
     /// Fills in from the enclosing block. Lists are inherited as a whole: a block with one `proxy_set_header` inherits
     /// none.
     pub(crate) fn inherit(self, outer: &ProxyLevel) -> ProxyLevel {
+        let (has_store, has_cache) = (self.store.is_on(), self.cache.is_on());
+        let (mut store, mut cache) = (self.store.inherit(&outer.store), self.cache.inherit(&outer.cache));
+        // as in nginx: the inner block decides which of the two it is
+        if has_store {
+            cache.turn_off();
+        } else if has_cache {
+            store.turn_off();
+        }
         ProxyLevel {
             version: self.version.or(outer.version),
             set_fields: self.set_fields.or_else(|| outer.set_fields.clone()),
@@ -180,7 +212,9 @@ impl ProxyLevel {
             cookie_flags: self.cookie_flags.or_else(|| outer.cookie_flags.clone()),
             ignored: self.ignored.or_else(|| outer.ignored.clone()),
             bind: self.bind.or_else(|| outer.bind.clone()),
-            store: self.store.inherit(&outer.store),
+            store,
+            cache,
+            forces_ranges: self.forces_ranges.or(outer.forces_ranges),
             rate: self.rate.or(outer.rate),
             connect_timeout: self.connect_timeout.or(outer.connect_timeout),
             send_timeout: self.send_timeout.or(outer.send_timeout),
@@ -207,6 +241,12 @@ impl ProxyPass {
     #[must_use]
     pub fn is_uwsgi(&self) -> bool {
         self.uwsgi.is_some()
+    }
+
+    /// The scheme of its URL, if that has no variables.
+    #[must_use]
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
     }
 
     /// How a request announces its body, if it has none.
@@ -277,6 +317,8 @@ impl ProxyPass {
             ignored: level.ignored.iter().flatten().map(String::as_str).collect(),
             bind: level.bind.clone().flatten(),
             store: level.store.resolve(),
+            cache: level.cache.resolve(directive, reader)?.map(Box::new),
+            forces_ranges: level.forces_ranges.unwrap_or(false),
             rate: level.rate.unwrap_or(0),
             connect_timeout: level.connect_timeout.unwrap_or(minute),
             send_timeout: level.send_timeout.unwrap_or(minute),

@@ -35,17 +35,18 @@ pub(crate) struct RetryLevel {
 /// The statuses that may count as failures.
 const STATUSES: [u16; 7] = [500, 502, 503, 504, 403, 404, 429];
 
-const NEVER: RetryPolicy = RetryPolicy {
-    on_error: false,
-    on_timeout: false,
-    on_invalid_header: false,
-    statuses: 0,
-    non_idempotent: false,
-    tries: 0,
-    timeout: Duration::ZERO,
-};
-
 impl RetryPolicy {
+    /// No failure counts.
+    pub(crate) const NEVER: RetryPolicy = RetryPolicy {
+        on_error: false,
+        on_timeout: false,
+        on_invalid_header: false,
+        statuses: 0,
+        non_idempotent: false,
+        tries: 0,
+        timeout: Duration::ZERO,
+    };
+
     /// Whether a response with this status sends the request to another server.
     #[must_use]
     pub fn on_status(&self, status: u16) -> bool {
@@ -56,7 +57,7 @@ impl RetryPolicy {
 impl Default for RetryPolicy {
     /// nginx's default: `error timeout`.
     fn default() -> RetryPolicy {
-        RetryPolicy { on_error: true, on_timeout: true, ..NEVER }
+        RetryPolicy { on_error: true, on_timeout: true, ..RetryPolicy::NEVER }
     }
 }
 
@@ -95,22 +96,33 @@ impl RetryLevel {
 fn read_flags(directive: &Directive) -> Result<RetryPolicy, ConfError> {
     const ACCEPTED: &str = "error, timeout, invalid_header, http_500, http_502, http_503, http_504, http_403, http_404, \
                             http_429, non_idempotent, off";
-    let mut retry = NEVER;
+    let words = || directive.args.iter().map(|arg| arg.value.as_str());
+    let mut retry = read_failures(directive, words().filter(|word| *word != "non_idempotent"), ACCEPTED)?;
+    retry.non_idempotent = words().any(|word| word == "non_idempotent") && !words().any(|word| word == "off");
+    Ok(retry)
+}
+
+/// Reads the names of failures.
+pub(super) fn read_failures<'w>(
+    directive: &Directive,
+    words: impl Iterator<Item = &'w str>,
+    accepted: &'static str,
+) -> Result<RetryPolicy, ConfError> {
+    let mut policy = RetryPolicy::NEVER;
     let mut is_off = false;
-    for word in directive.args.iter().map(|arg| arg.value.as_str()) {
+    for word in words {
         match word {
-            "error" => retry.on_error = true,
-            "timeout" => retry.on_timeout = true,
-            "invalid_header" => retry.on_invalid_header = true,
-            "non_idempotent" => retry.non_idempotent = true,
+            "error" => policy.on_error = true,
+            "timeout" => policy.on_timeout = true,
+            "invalid_header" => policy.on_invalid_header = true,
             "off" => is_off = true,
             _ => {
                 let status = word.strip_prefix("http_").and_then(|status| status.parse().ok());
-                retry.statuses |= status.and_then(bit).ok_or_else(|| directive.invalid(word, ACCEPTED))?;
+                policy.statuses |= status.and_then(bit).ok_or_else(|| directive.invalid(word, accepted))?;
             }
         }
     }
-    Ok(if is_off { NEVER } else { retry })
+    Ok(if is_off { RetryPolicy::NEVER } else { policy })
 }
 
 #[cfg(test)]

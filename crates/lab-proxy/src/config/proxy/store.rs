@@ -28,6 +28,15 @@ enum Destination {
 }
 
 impl StoreLevel {
+    /// Whether this block itself stores responses.
+    pub(crate) fn is_on(&self) -> bool {
+        matches!(self.destination, Some(Destination::File | Destination::Path(_)))
+    }
+
+    pub(crate) fn turn_off(&mut self) {
+        self.destination = Some(Destination::Off);
+    }
+
     pub(crate) fn read_destination(
         &mut self,
         directive: &Directive,

@@ -31,6 +31,11 @@ pub(super) fn apply(context: &RequestContext<'_>, response: &mut Response) -> Re
         _ => validators.size,
     };
     let parsed = requested.map_or(Requested::Whole, |ranges| parse(ranges, total, max_ranges.unwrap_or(usize::MAX)));
+    let parsed = match parsed {
+        // as in nginx: the parts of a stream do not come in any other order
+        Requested::Ranges(ranges) if ranges.len() > 1 && matches!(response.body, Body::Stream(_)) => Requested::Whole,
+        parsed => parsed,
+    };
     match parsed {
         Requested::Whole => {
             response.head.fields_mut().push("Accept-Ranges", "bytes");
@@ -125,8 +130,11 @@ fn range(spec: &[u8], total: u64) -> Option<(u64, u64)> {
 fn send_one(response: &mut Response, start: u64, end: u64, total: u64) {
     set_length(response, end - start);
     response.head.fields_mut().push("Content-Range", format!("bytes {start}-{}/{total}", end - 1));
-    if let Body::File(file) = &mut response.body {
-        file.cut(start, end - start);
+    match &mut response.body {
+        Body::File(file) => file.cut(start, end - start),
+        Body::Bytes { content, .. } => *content = content[start as usize..end as usize].to_vec(),
+        Body::Stream(stream) => stream.cut(start, end - start),
+        Body::Empty | Body::Parts(_) | Body::Spooled(_) => {}
     }
 }
 

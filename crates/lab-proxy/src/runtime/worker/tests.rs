@@ -54,7 +54,7 @@ fn panics_end_connections_and_not_the_worker() {
     );
     let config = Arc::new(read_configuration_text(&text, Path::new("nginx.conf")).unwrap());
     let logs = LogFiles::open(&config).unwrap();
-    let state = WorkerState { config, logs, tls: Arc::default() };
+    let state = WorkerState { config, logs, tls: Arc::default(), caches: Arc::default() };
     let (command, commands) = watch::channel(WorkerCommand::Serve);
     let worker = thread::spawn(move || {
         PANICS.set([None, Some(Place::Connection), Some(Place::Accepting), Some(Place::Connection)].into());

@@ -1,0 +1,24 @@
+//! Responses on disk: a file for each, an index of them in memory, and requests that wait for each other.
+//!
+//! An entry is written beside its place and renamed once it is complete, so no other process and no later one sees a part
+//! of it. The index is shared by all workers. After a start it is empty, and entries are found by their files until the
+//! [loader](background) has entered them all.
+//!
+//! The responses of a key that vary have files of their own, which a vary record in the place of the key leads to.
+
+mod background;
+mod digest;
+mod entry;
+mod flights;
+mod head;
+mod index;
+mod zone;
+#[cfg(test)]
+mod tests;
+
+pub use background::start;
+pub use digest::{Digest, Levels};
+pub use entry::{StoredContent, StoredResponse};
+pub use flights::{Flight, FlightOutcome, FlightRole, Flights, Waiter};
+pub use head::EntryHead;
+pub use zone::{EntryWriter, Key, Pace, Zone, ZoneSettings};

@@ -1,0 +1,358 @@
+//! A zone: a folder of entries with its index, as `proxy_cache_path` configures one.
+
+use std::fs::DirBuilder;
+use std::hash::BuildHasher as _;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use lab_http::Headers;
+
+use super::digest::{Digest, Levels};
+use super::entry::{self, EntryFile, PendingFile, StoredResponse};
+use super::flights::{Flight, FlightOutcome, Flights};
+use super::head::{EntryHead, VaryRecord};
+use super::index::{Index, RemovedEntry};
+use crate::policy::vary;
+
+/// Files are counted in blocks of this many bytes, as file systems allocate them.
+pub(super) const BLOCK: u64 = 4096;
+/// What an entry takes of `keys_zone`, by nginx's account.
+const ENTRY_BYTES: u64 = 128;
+/// How many sets of fields the responses of one key may vary by.
+const VARY_SETS: usize = 4;
+/// How many seconds nothing is stored after the disk was full.
+const FULL_PAUSE: i64 = 10;
+
+/// `proxy_cache_path`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ZoneSettings {
+    pub folder: PathBuf,
+    pub levels: Levels,
+    /// The size of `keys_zone` in bytes, which bounds the number of entries.
+    pub keys: u64,
+    /// How long an entry stays that nobody requests.
+    pub inactive: Duration,
+    /// The size of all files in bytes.
+    pub max_size: Option<u64>,
+    /// How many bytes of the file system stay free.
+    pub min_free: u64,
+    pub loader: Pace,
+    pub manager: Pace,
+}
+
+/// How fast a thread in the background works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// How many files it touches at a time.
+    pub files: usize,
+    /// How long it does so at a time.
+    pub threshold: Duration,
+    /// How long it rests in between.
+    pub sleep: Duration,
+}
+
+#[derive(Debug)]
+pub struct Zone {
+    pub(super) settings: ZoneSettings,
+    pub(super) index: Index,
+    flights: Arc<Flights>,
+    pub(super) has_threads: AtomicBool,
+    /// Whether the index does not have all files of earlier processes yet.
+    pub(super) is_cold: AtomicBool,
+    /// Until when nothing is stored, because the disk is full; seconds since 1970.
+    paused_until: AtomicI64,
+    next_generation: AtomicU64,
+}
+
+/// The key of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    pub text: Vec<u8>,
+    pub digest: Digest,
+}
+
+/// A response that is being stored.
+#[derive(Debug)]
+pub struct EntryWriter {
+    zone: Arc<Zone>,
+    file: PendingFile,
+    /// The digest of the file.
+    digest: Digest,
+    failure: Option<io::Error>,
+    /// Other requests wait until the response is in its place.
+    flight: Option<Flight>,
+}
+
+impl Key {
+    #[must_use]
+    pub fn new(text: Vec<u8>) -> Key {
+        Key { digest: Digest::of_key(&text), text }
+    }
+}
+
+impl Zone {
+    /// Creates the folder, without its parents, if it does not exist.
+    ///
+    /// # Errors
+    /// The folder cannot be created, or is no folder.
+    pub fn open(settings: ZoneSettings) -> io::Result<Zone> {
+        match DirBuilder::new().mode(0o700).create(&settings.folder) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            created => created?,
+        }
+        if !std::fs::metadata(&settings.folder)?.is_dir() {
+            return Err(io::ErrorKind::NotADirectory.into());
+        }
+        // generations must not repeat those of records that other processes have written
+        let first = std::hash::RandomState::new().hash_one(0);
+        Ok(Zone {
+            settings,
+            index: Index::new(),
+            flights: Arc::default(),
+            has_threads: AtomicBool::new(false),
+            is_cold: AtomicBool::new(true),
+            paused_until: AtomicI64::new(i64::MIN),
+            next_generation: AtomicU64::new(first),
+        })
+    }
+
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.settings.folder
+    }
+
+    #[must_use]
+    pub fn flights(&self) -> &Arc<Flights> {
+        &self.flights
+    }
+
+    /// The size of all files in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.index.blocks() * BLOCK
+    }
+
+    /// Counts a request for a key. Returns how often it was requested, this time included.
+    pub fn count_request(&self, key: &Key, now: i64) -> u32 {
+        self.index.request(key.digest, now).uses
+    }
+
+    /// The stored response for a request with these fields.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn find(&self, key: &Key, request: &Headers, now: i64) -> io::Result<Option<Box<StoredResponse>>> {
+        let record = match self.open_entry(key.digest, now)? {
+            Some(EntryFile::Response(response)) if response.head.key == key.text => return Ok(Some(response)),
+            Some(EntryFile::Vary(record)) if record.key == key.text => record,
+            _ => return Ok(None),
+        };
+        let mut latest: Option<Box<StoredResponse>> = None;
+        for names in &record.sets {
+            let variant = vary::variant(names, request);
+            let digest = Digest::of_variant(key.digest, record.generation, &variant);
+            let Some(EntryFile::Response(response)) = self.open_entry(digest, now)? else { continue };
+            let is_own = response.head.key == key.text && response.head.variant == variant;
+            // of several responses the latest counts (RFC 9111 §4)
+            let is_later = |other: &StoredResponse| response.head.terms.received > other.head.terms.received;
+            if is_own && latest.as_deref().is_none_or(is_later) {
+                latest = Some(response);
+            }
+        }
+        Ok(latest)
+    }
+
+    /// Opens an entry. A damaged one is removed.
+    fn open_entry(&self, digest: Digest, now: i64) -> io::Result<Option<EntryFile>> {
+        let is_known = self.index.has_file(digest, now);
+        if !is_known && !self.is_cold.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let opened = entry::open(&self.file(digest), digest)?;
+        match &opened {
+            None if is_known => _ = self.index.remove(digest),
+            Some(EntryFile::Unusable) => self.remove_entry(digest),
+            Some(EntryFile::Response(response)) if !is_known => {
+                self.index.insert_found(digest, blocks(response.size), now);
+            }
+            Some(EntryFile::Vary(_)) if !is_known => self.index.insert_found(digest, 1, now),
+            _ => {}
+        }
+        Ok(opened)
+    }
+
+    fn file(&self, digest: Digest) -> PathBuf {
+        self.settings.levels.file(&self.settings.folder, digest)
+    }
+
+    /// Removes the responses of a key. Returns whether there was one.
+    pub fn remove(&self, key: &Key) -> bool {
+        let was_known = self.index.remove(key.digest).is_some_and(|removed| removed.has_file);
+        let was_there = std::fs::remove_file(self.file(key.digest)).is_ok();
+        was_known || was_there
+    }
+
+    fn remove_entry(&self, digest: Digest) {
+        self.index.remove(digest);
+        // it may be gone already
+        _ = std::fs::remove_file(self.file(digest));
+    }
+
+    /// Removes the file of an entry that is no longer in the index.
+    pub(super) fn delete(&self, removed: RemovedEntry) {
+        if removed.has_file {
+            _ = std::fs::remove_file(self.file(removed.digest));
+        }
+    }
+
+    /// Whether responses are stored at the moment: not just after the disk was full.
+    #[must_use]
+    pub fn is_storing(&self, now: i64) -> bool {
+        now >= self.paused_until.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a response could not be stored. Returns whether the zone now stores nothing for some seconds, which is
+    /// worth a line in a log.
+    pub fn note_failure(&self, error: &io::Error, now: i64) -> bool {
+        use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        if !matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem) {
+            return false;
+        }
+        self.paused_until.swap(now + FULL_PAUSE, Ordering::Relaxed) <= now
+    }
+
+    /// Begins to store a response that varies by these names, if there are any. `request` has the fields of its request.
+    ///
+    /// # Errors
+    /// The vary record cannot be read or written.
+    pub fn store(
+        self: &Arc<Self>,
+        key: &Key,
+        head: EntryHead,
+        names: Option<Vec<Vec<u8>>>,
+        request: &Headers,
+        now: i64,
+    ) -> io::Result<EntryWriter> {
+        let mut head = head;
+        let digest = match names {
+            None => key.digest,
+            Some(names) => {
+                head.variant = vary::variant(&names, request);
+                let generation = self.register_variation(key, names, now)?;
+                Digest::of_variant(key.digest, generation, &head.variant)
+            }
+        };
+        let file = PendingFile::new(self.file(digest), head);
+        Ok(EntryWriter { zone: Arc::clone(self), file, digest, failure: None, flight: None })
+    }
+
+    /// Replaces the head of a stored response, which varies by these names from now on. `request` has the fields of the
+    /// request that validated it.
+    ///
+    /// # Errors
+    /// Something could not be read or written.
+    pub fn update(
+        self: &Arc<Self>,
+        key: &Key,
+        stored: &StoredResponse,
+        head: EntryHead,
+        names: Option<Vec<Vec<u8>>>,
+        request: &Headers,
+        now: i64,
+    ) -> io::Result<()> {
+        let mut head = head;
+        let has_variant = !stored.head.variant.is_empty();
+        if names == vary::names(&stored.head.response.headers).filter(|_| has_variant) {
+            head.variant.clone_from(&stored.head.variant);
+            // the usual case: dates have the same length
+            if entry::replace_head(&self.file(stored.digest), &head, stored.content.length(), stored.size)? {
+                return Ok(());
+            }
+        }
+        let mut writer = self.store(key, head, names, request, now)?;
+        writer.file.copy(&stored.content)?;
+        writer.finish(now)
+    }
+
+    /// Adds the names of a `Vary` to the vary record of a key. Returns its generation.
+    fn register_variation(&self, key: &Key, names: Vec<Vec<u8>>, now: i64) -> io::Result<u64> {
+        let record = match self.open_entry(key.digest, now)? {
+            Some(EntryFile::Vary(record)) if record.key == key.text => Some(record),
+            _ => None,
+        };
+        let mut record = record.unwrap_or_else(|| VaryRecord {
+            key: key.text.clone(),
+            generation: self.next_generation.fetch_add(1, Ordering::Relaxed),
+            sets: Vec::new(),
+        });
+        if record.sets.first() != Some(&names) {
+            record.sets.retain(|set| *set != names);
+            record.sets.insert(0, names);
+            record.sets.truncate(VARY_SETS);
+            let text = record.encode().ok_or(io::ErrorKind::InvalidData)?;
+            entry::write_whole(&self.file(key.digest), &text)?;
+            self.index.insert(key.digest, blocks(text.len() as u64), now);
+        }
+        Ok(record.generation)
+    }
+
+    /// Removes the entries that were not used for the longest time, until the zone has its size again.
+    fn shrink(&self) {
+        let max_entries = usize::try_from(self.settings.keys / ENTRY_BYTES).unwrap_or(usize::MAX);
+        let max_size = self.settings.max_size.unwrap_or(u64::MAX);
+        while self.size() > max_size || self.index.len() > max_entries {
+            let Some(removed) = self.index.remove_oldest(i64::MAX) else { return };
+            self.delete(removed);
+        }
+    }
+}
+
+impl EntryWriter {
+    /// The head, which may be changed until the entry is finished.
+    pub fn head_mut(&mut self) -> &mut EntryHead {
+        self.file.head_mut()
+    }
+
+    #[must_use]
+    pub fn zone(&self) -> Arc<Zone> {
+        Arc::clone(&self.zone)
+    }
+
+    /// Lets other requests for the key wait until the response is in its place.
+    pub fn hold(&mut self, flight: Flight) {
+        self.flight = Some(flight);
+    }
+
+    /// Adds content. A failure is reported at the end.
+    pub fn push(&mut self, content: &[u8]) {
+        if self.failure.is_none() {
+            self.failure = self.file.push(content).err();
+        }
+    }
+
+    /// Puts the complete response in its place, where other requests find it.
+    ///
+    /// # Errors
+    /// Something could not be written. Nothing is left of the response then.
+    pub fn finish(self, now: i64) -> io::Result<()> {
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
+        let size = self.file.finish()?;
+        self.zone.index.insert(self.digest, blocks(size), now);
+        self.zone.shrink();
+        if let Some(flight) = self.flight {
+            flight.finish(FlightOutcome::Stored);
+        }
+        Ok(())
+    }
+}
+
+/// The blocks of a file.
+pub(super) fn blocks(size: u64) -> u32 {
+    u32::try_from(size.div_ceil(BLOCK)).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,84 @@
+//! The cache.
+
+use super::{Difference, row};
+
+#[rustfmt::skip]
+pub(super) const ROWS: &[Difference] = &[
+    row(
+        "cache: which responses are stored and used",
+        "Reads some words of Cache-Control, Expires, Vary and Set-Cookie. Directives of requests have no effect, and \
+         Authorization does not matter.",
+        "Follows RFC 9111: ages, lifetimes also from Last-Modified, directives with field names, those of requests, \
+         Authorization, must-revalidate. Set-Cookie as nginx. With `proxy_cache_rfc off` as nginx.",
+        "RFC 9111 §3, §4 and §5.",
+    ),
+    row(
+        "cache: stale responses",
+        "Fetches them again, unless proxy_cache_revalidate is on. Uses them where proxy_cache_use_stale says so.",
+        "Validates them, and uses them by stale-while-revalidate while a request in the background updates them. Never if \
+         must-revalidate or no-cache forbids it. With `proxy_cache_rfc off` as nginx.",
+        "RFC 9111 §4.2.4 and §4.3, RFC 5861.",
+    ),
+    row(
+        "cache: 304 to a validation",
+        "Renews the lifetime of the stored response.",
+        "Brings the fields of the stored response up to date as well. With `proxy_cache_rfc off` as nginx.",
+        "RFC 9111 §3.2.",
+    ),
+    row(
+        "cache: POST, PUT, DELETE and unknown methods",
+        "Have no effect on stored responses.",
+        "Remove those of their target, and of Location and Content-Location on the same host, if they succeed. With \
+         `proxy_cache_rfc off` as nginx.",
+        "RFC 9111 §4.4.",
+    ),
+    row(
+        "cache: no proxy_cache_key",
+        "The key is $scheme$proxy_host$request_uri.",
+        "The key is $scheme$proxy_host$http_host$request_uri. With `proxy_cache_rfc off` as nginx.",
+        "An application may build links of the host that a client names, which must not reach others.",
+    ),
+    row(
+        "cache: no uwsgi_cache_key",
+        "Gives all requests the same response.",
+        "Refuses the configuration.",
+        "Different requests need different responses.",
+    ),
+    row(
+        "cache: GET with a body",
+        "Uses and stores responses as for any GET.",
+        "Passes it on without the cache. With `proxy_cache_rfc off` as nginx.",
+        "An application may look at the body, which is no part of the key.",
+    ),
+    row(
+        "cache: Age and Content-Length of a stored response",
+        "Passes a received Age on, and leaves the length open of content that came in chunks.",
+        "Sends the current Age, and the length. With `proxy_cache_rfc off` as nginx.",
+        "RFC 9111 §5.1.",
+    ),
+    row(
+        "cache: ranges",
+        "Serves ranges of stored responses that have Accept-Ranges, or with proxy_force_ranges.",
+        "Serves ranges of all stored responses. With `proxy_cache_rfc off` as nginx.",
+        "RFC 9110 §14.2.",
+    ),
+    row(
+        "cache: failures of an upstream",
+        "Stores 502 and 504 of its own with proxy_cache_valid.",
+        "Does not store them.",
+        "The next request may find an upstream that works.",
+    ),
+    row(
+        "cache: subrequests of auth_request, ssi and addition",
+        "Pass the cache.",
+        "Do not pass the cache.",
+        "Not implemented yet.",
+    ),
+    row(
+        "cache: files",
+        "Have the format of nginx.",
+        "Have a format of lab, at the same paths. use_temp_path has no effect: files are written beside their places. Each program \
+         ignores the files of the other.",
+        "A file has a checksum and the fields of the response.",
+    ),
+];

@@ -1,0 +1,383 @@
+//! The way of a request through the cache: what is stored is looked up before an upstream is contacted, and what the
+//! upstream sends is stored, or brings what is stored up to date.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lab_cache::policy::control::RequestControl;
+use lab_cache::policy::invalidation;
+use lab_cache::policy::reuse::{self, Reuse};
+use lab_cache::store::{Flight, FlightOutcome, FlightRole, Key, StoredResponse, Zone};
+use lab_http::Headers;
+use tokio::time::{Instant, timeout_at};
+
+use crate::cache::now;
+use crate::clock;
+use crate::config::logs::Severity;
+use crate::config::proxy::cache::{CacheConfig, CacheLock, ZoneChoice};
+use crate::config::proxy::pass::ProxyPass;
+use crate::context::{CachedExchange, PendingUpdate, RequestContext};
+use crate::downstream::cached_response;
+use crate::eval::{CacheOutcome, CacheStatus};
+use crate::response::{Response, ResponseOverride};
+
+/// What follows from a look into the cache.
+#[derive(Debug)]
+pub(crate) enum CacheLookup {
+    /// The request goes to the upstream.
+    Forward,
+    /// The stored response is used.
+    Respond(Box<StoredResponse>),
+    /// The stored response is used, and a request of the proxy's own updates it.
+    RespondAndUpdate(Box<StoredResponse>, Box<PendingUpdate>),
+    /// What was stored for the key is removed.
+    Purged(Key),
+}
+
+/// Looks for a stored response. Without one, or with one that must be validated, the request is prepared for the
+/// upstream.
+///
+/// # Errors
+/// The client accepts stored responses only, and there is none; the zone does not exist.
+pub(crate) async fn look_up(
+    context: &mut RequestContext<'_>,
+    config: &CacheConfig,
+) -> Result<CacheLookup, ResponseOverride> {
+    let Some(zone) = find_zone(context, config)? else { return Ok(CacheLookup::Forward) };
+    let method = context.route.method;
+    if let Some(purge) = config.purge.as_ref().filter(|purge| purge.method == method) {
+        if !purge.allows(context.scope().client_ip()) {
+            return Err(ResponseOverride::page(403));
+        }
+        let key = Key::new(config.key.value(&context.scope()));
+        let is_removed = zone.remove(&key);
+        return if is_removed { Ok(CacheLookup::Purged(key)) } else { Err(ResponseOverride::page(404)) };
+    }
+    let is_cached_method = config.methods.iter().any(|own| own == method);
+    let invalidates = config.follows_rfc && !is_cached_method && !invalidation::is_safe(method);
+    // the key says nothing of a body, by which an application may decide
+    let has_body = config.follows_rfc && !context.request.body.is_empty() && method != b"POST";
+    if !is_cached_method && !invalidates {
+        return Ok(CacheLookup::Forward);
+    }
+    let key = Key::new(config.key.value(&context.scope()));
+    let fields = &context.request.head.headers;
+    let control = if config.follows_rfc { RequestControl::parse(fields) } else { RequestControl::default() };
+    let mut exchange = CachedExchange { zone, key, control, sent: now(), stored: None, flight: None, invalidates };
+    if !is_cached_method {
+        context.cache = Some(Box::new(exchange));
+        return Ok(CacheLookup::Forward);
+    }
+    let mut outcome = CacheOutcome::new(&exchange.key.text);
+    let is_bypassed = config.is_bypassed(&context.scope()) || has_body || exchange.control.no_store;
+    outcome.status = Some(if is_bypassed { CacheStatus::Bypass } else { CacheStatus::Miss });
+    outcome.is_storable = !has_body && !exchange.control.no_store && !is_behind_offset(fields, config);
+    outcome.converts_head = outcome.is_storable && config.converts_head && context.is_head();
+    // a HEAD that is sent as one has no content; nginx stores its response under the key of a GET
+    outcome.is_storable &= outcome.converts_head || !context.is_head() || !config.follows_rfc;
+    if config.min_uses > 1 {
+        outcome.is_storable &= exchange.zone.count_request(&exchange.key, exchange.sent) >= config.min_uses;
+    }
+    let lookup = match is_bypassed {
+        true => Ok(CacheLookup::Forward),
+        false => find_response(context, config, &mut exchange, &mut outcome).await,
+    };
+    if matches!(lookup, Ok(CacheLookup::Forward)) {
+        exchange.sent = now();
+        context.cache = Some(Box::new(exchange));
+    }
+    context.outcome.cache = Some(Box::new(outcome));
+    lookup
+}
+
+/// The zone of the location; none if it is `off`.
+fn find_zone(context: &RequestContext<'_>, config: &CacheConfig) -> Result<Option<Arc<Zone>>, ResponseOverride> {
+    let caches = &context.worker.caches;
+    let index = match &config.zone {
+        ZoneChoice::Fixed(index) => *index,
+        ZoneChoice::Variable(name) => {
+            let name = name.value(&context.scope());
+            if name.is_empty() || name == b"off" {
+                return Ok(None);
+            }
+            let zones = &context.worker.config.cache_zones;
+            let Some(index) = zones.iter().position(|zone| zone.name.as_bytes() == name) else {
+                let message = format!("cache \"{}\" not found", String::from_utf8_lossy(&name));
+                context.log_error(Severity::Error, &message, None);
+                return Err(ResponseOverride::page(500));
+            };
+            index
+        }
+    };
+    Ok(caches.get(index).map(Arc::clone))
+}
+
+/// `proxy_cache_max_range_offset`: whether the request is for a range that begins behind it.
+fn is_behind_offset(fields: &Headers, config: &CacheConfig) -> bool {
+    let Some(limit) = config.max_range_offset else { return false };
+    let Some(ranges) = fields.get("range").and_then(|value| value.strip_prefix(b"bytes=")) else { return false };
+    let first = ranges.split(|&byte| byte == b',').next().unwrap_or_default();
+    // as in nginx: one of the last bytes is behind any offset
+    match first.split(|&byte| byte == b'-').next().map(<[u8]>::trim_ascii) {
+        Some(start) if !start.is_empty() => {
+            let start = std::str::from_utf8(start).ok().and_then(lab_nginx_conf::parse_number::<u64>);
+            start.is_some_and(|start| start >= limit)
+        }
+        _ => true,
+    }
+}
+
+/// Looks for a response, and waits for that of another request if the configuration says so.
+async fn find_response(
+    context: &RequestContext<'_>,
+    config: &CacheConfig,
+    exchange: &mut CachedExchange,
+    outcome: &mut CacheOutcome,
+) -> Result<CacheLookup, ResponseOverride> {
+    let deadline = config.lock.map(|lock| Instant::now() + lock.timeout);
+    loop {
+        let now = now();
+        let found = exchange.zone.find(&exchange.key, &context.request.head.headers, now);
+        let stored = found.unwrap_or_else(|error| {
+            context.log_error(Severity::Crit, &format!("a stored response cannot be read ({error})"), None);
+            None
+        });
+        if let Some(stored) = stored {
+            match use_stored(config, exchange, outcome, stored, now) {
+                Some(lookup) => return Ok(lookup),
+                None if exchange.control.only_if_cached => return Err(ResponseOverride::page(504)),
+                None => {}
+            }
+        } else if exchange.control.only_if_cached {
+            return Err(ResponseOverride::page(504));
+        }
+        let Some((lock, deadline)) = config.lock.zip(deadline) else { break };
+        if !may_wait(config, exchange) {
+            break;
+        }
+        match wait_for_others(exchange, lock, deadline).await {
+            WaitOutcome::Leader(flight) => {
+                exchange.flight = Some(flight);
+                break;
+            }
+            WaitOutcome::Stored => exchange.stored = None,
+            WaitOutcome::NotStorable => break,
+            WaitOutcome::TimedOut => {
+                outcome.is_storable = false;
+                break;
+            }
+        }
+    }
+    if let Some(stored) = exchange.stored.as_ref().filter(|_| config.revalidates && outcome.is_storable) {
+        outcome.validate(&stored.head.response);
+    }
+    Ok(CacheLookup::Forward)
+}
+
+/// Whether the response of another request would do.
+fn may_wait(config: &CacheConfig, exchange: &CachedExchange) -> bool {
+    let stored = exchange.stored.as_ref();
+    let is_validated_always = stored.is_some_and(|stored| stored.head.terms.is_validated_always);
+    // as in nginx: only those wait that find nothing
+    let is_waiting_kind = config.follows_rfc || stored.is_none();
+    is_waiting_kind && exchange.flight.is_none() && !exchange.control.no_cache && !is_validated_always
+}
+
+/// How a request has waited for others with its key.
+enum WaitOutcome {
+    /// There was none, so others wait for this one.
+    Leader(Flight),
+    /// A response was stored.
+    Stored,
+    /// The response of another one is not stored.
+    NotStorable,
+    TimedOut,
+}
+
+async fn wait_for_others(exchange: &CachedExchange, lock: CacheLock, deadline: Instant) -> WaitOutcome {
+    loop {
+        let waiter = match exchange.zone.flights().join(exchange.key.digest, clock::now(), lock.age) {
+            FlightRole::Leader(flight) => return WaitOutcome::Leader(flight),
+            FlightRole::Follower(waiter) => waiter,
+        };
+        // a flight that takes too long gets a successor
+        let until = deadline.min(Instant::now() + lock.age);
+        match timeout_at(until, waiter.outcome()).await {
+            Ok(FlightOutcome::Stored) => return WaitOutcome::Stored,
+            Ok(FlightOutcome::NotStorable) => return WaitOutcome::NotStorable,
+            Ok(FlightOutcome::None) => {}
+            Err(_) if Instant::now() >= deadline => return WaitOutcome::TimedOut,
+            Err(_) => {}
+        }
+    }
+}
+
+/// Uses a stored response, or keeps it for the exchange with the upstream.
+fn use_stored(
+    config: &CacheConfig,
+    exchange: &mut CachedExchange,
+    outcome: &mut CacheOutcome,
+    stored: Box<StoredResponse>,
+    now: i64,
+) -> Option<CacheLookup> {
+    let terms = stored.head.terms;
+    let reuse = reuse::decide(&terms, &exchange.control, now);
+    let may_be_stale = config.use_stale.is_updating && !(config.follows_rfc && terms.is_never_stale);
+    let is_while_updating = match reuse {
+        Reuse::Fresh => {
+            outcome.status = Some(CacheStatus::Hit);
+            return Some(CacheLookup::Respond(stored));
+        }
+        Reuse::Stale => {
+            outcome.status = Some(CacheStatus::Stale);
+            return Some(CacheLookup::Respond(stored));
+        }
+        Reuse::WhileRevalidating => true,
+        Reuse::Validate => may_be_stale && !exchange.control.no_cache && terms.staleness(now).is_some(),
+    };
+    outcome.status = Some(CacheStatus::Expired);
+    if is_while_updating {
+        let age = config.lock.map_or(UPDATE_AGE, |lock| lock.age);
+        match exchange.zone.flights().join(exchange.key.digest, clock::now(), age) {
+            FlightRole::Follower(_) => {
+                outcome.status = Some(CacheStatus::Updating);
+                return Some(CacheLookup::Respond(stored));
+            }
+            FlightRole::Leader(flight) if config.updates_in_background => {
+                outcome.status = Some(CacheStatus::Stale);
+                let (zone, key) = (Arc::clone(&exchange.zone), exchange.key.clone());
+                return Some(CacheLookup::RespondAndUpdate(stored, Box::new(PendingUpdate { zone, key, flight })));
+            }
+            FlightRole::Leader(flight) => exchange.flight = Some(flight),
+        }
+    }
+    exchange.stored = Some(stored);
+    None
+}
+
+/// How long one update keeps others from beginning.
+const UPDATE_AGE: Duration = Duration::from_secs(60);
+
+/// What becomes of an upstream's response.
+#[derive(Debug)]
+pub(crate) enum CacheReception {
+    /// It goes to the client.
+    Own,
+    /// The client gets a stored one.
+    Stored(Box<StoredResponse>),
+}
+
+/// Receives an upstream's response on behalf of the cache: a 304 to a validation, a failure in place of which a stale
+/// response is used, or a change that makes others stale.
+pub(crate) fn receive(context: &mut RequestContext<'_>, pass: &ProxyPass, response: &Response) -> CacheReception {
+    let (Some(config), Some(mut exchange)) = (pass.cache.as_deref(), context.cache.take()) else {
+        return CacheReception::Own;
+    };
+    let status = response.head.received_status();
+    if exchange.invalidates {
+        invalidate(context, pass, &exchange, status, response.head.fields());
+        return CacheReception::Own;
+    }
+    let is_validation = context.outcome.cache.as_ref().is_some_and(|cache| cache.is_validation());
+    if status == 304
+        && is_validation
+        && let Some(stored) = exchange.stored.take()
+    {
+        set_status(context, CacheStatus::Revalidated);
+        return CacheReception::Stored(cached_response::update(context, pass, *exchange, stored, &response.head));
+    }
+    if let Some(stored) = stale_for(context, config, &mut exchange, status) {
+        return CacheReception::Stored(stored);
+    }
+    context.cache = Some(exchange);
+    CacheReception::Own
+}
+
+/// Has a response that goes to the client stored, if it may be stored.
+pub(crate) fn store(context: &mut RequestContext<'_>, pass: &ProxyPass, response: &mut Response) {
+    match context.cache.take() {
+        Some(exchange) => cached_response::store(context, pass, *exchange, response),
+        None => cached_response::report_status(context, pass, response, None, false),
+    }
+}
+
+/// The stored response for a request whose upstream failed with this status, if it may be used.
+pub(crate) fn after_failure(
+    context: &mut RequestContext<'_>,
+    pass: &ProxyPass,
+    status: u16,
+) -> Option<Box<StoredResponse>> {
+    let config = pass.cache.as_deref()?;
+    let mut exchange = context.cache.take()?;
+    let stored = stale_for(context, config, &mut exchange, status);
+    if stored.is_none() {
+        context.cache = Some(exchange);
+    }
+    stored
+}
+
+/// The stored response, if a stale one may be used because the upstream responded with this status, or not at all.
+fn stale_for(
+    context: &mut RequestContext<'_>,
+    config: &CacheConfig,
+    exchange: &mut CachedExchange,
+    status: u16,
+) -> Option<Box<StoredResponse>> {
+    let failures = config.use_stale.failures;
+    let has_failed = context.outcome.attempts.last().is_none_or(|attempt| attempt.head_took.is_none());
+    let is_allowed = match status {
+        504 if has_failed => failures.on_timeout,
+        502 if has_failed => failures.on_error || failures.on_invalid_header,
+        status => failures.on_status(status),
+    };
+    let stored = exchange.stored.as_ref()?;
+    let may_use = if config.follows_rfc {
+        // RFC 5861 §4
+        matches!(status, 500 | 502 | 503 | 504)
+            && reuse::may_use_after_error(&stored.head.terms, &exchange.control, is_allowed, now())
+            || is_allowed && !stored.head.terms.is_never_stale
+    } else {
+        let staleness = stored.head.terms.staleness(now()).unwrap_or(0);
+        // nginx looks at it only if there is no response at all
+        is_allowed || (has_failed && stored.head.terms.stale_if_error > staleness)
+    };
+    if !may_use {
+        return None;
+    }
+    set_status(context, CacheStatus::Stale);
+    exchange.stored.take()
+}
+
+fn set_status(context: &mut RequestContext<'_>, status: CacheStatus) {
+    if let Some(cache) = &mut context.outcome.cache {
+        cache.status = Some(status);
+    }
+}
+
+/// Makes what is stored for the targets of a successful request unusable (RFC 9111 §4.4).
+fn invalidate(
+    context: &RequestContext<'_>,
+    pass: &ProxyPass,
+    exchange: &CachedExchange,
+    status: u16,
+    fields: &Headers,
+) {
+    if !invalidation::is_successful(status) {
+        return;
+    }
+    exchange.zone.remove(&exchange.key);
+    let request = context.request;
+    let target = request.target.origin_form(request.head);
+    // the key of another target ends in that
+    let Some(prefix) = exchange.key.text.strip_suffix(&*target) else { return };
+    let scheme = context.connection.scheme();
+    // the upstream knows itself by its own name, or by that which the client uses
+    for (scheme, authority) in
+        [(scheme, request.target.host.unwrap_or_default()), (pass.scheme(), pass.host.as_bytes())]
+    {
+        let origin = [scheme.as_bytes(), b"://", authority].concat();
+        for other in invalidation::further_targets(status, fields, &origin, &target) {
+            exchange.zone.remove(&Key::new([prefix, &other].concat()));
+        }
+    }
+}
