@@ -149,14 +149,7 @@ mod tests {
 
     #[test]
     fn refused_names_are_known() {
-        let refused = [
-            "zstd_dict_file",
-            "xslt_types",
-            "ssl_ocsp",
-            "fastcgi_pass",
-            "more_set_headers",
-            "sticky",
-        ];
+        let refused = ["zstd_dict_file", "xslt_types", "ssl_ocsp", "fastcgi_pass", "more_set_headers", "sticky"];
         for name in refused {
             assert!(advice(name).is_some(), "{name}");
         }
