@@ -17,8 +17,6 @@ pub(crate) fn advice(name: &str) -> Option<&'static str> {
     REFUSED.iter().find(is_in).map(|group| group.reason)
 }
 
-pub(crate) const NO_CACHE: &str = "There is no cache. Cache in front of lab proxy or in the application.";
-
 #[rustfmt::skip]
 pub(crate) const REFUSED: &[Refused] = &[
     Refused {
@@ -46,17 +44,6 @@ pub(crate) const REFUSED: &[Refused] = &[
         prefixes: &[],
         reason: "Upstreams speak HTTP or uwsgi. Let the application server speak one of them, and use proxy_pass or \
                  uwsgi_pass.",
-    },
-    Refused {
-        names: &["uwsgi_cache_purge", "proxy_cache_purge"],
-        prefixes: &[],
-        reason: NO_CACHE,
-    },
-    Refused {
-        names: &["uwsgi_force_ranges", "proxy_force_ranges"],
-        prefixes: &[],
-        reason: "Ranges of a proxied response are the application's. Let it support them, or send a file with \
-                 X-Accel-Redirect.",
     },
     Refused {
         names: &["uwsgi_string"],
