@@ -109,7 +109,7 @@ fn faults_fail_in_every_session() {
                     let _ = writeln!(wrong, "{} with {stacks}, session {session}:\n{printed}", fault.name);
                 }
             }
-            let _ = writeln!(table, "{:<6}  {stacks} of its stacks  {right} of {sessions} as expected", fault.name);
+            let _ = writeln!(table, "{:<6}  stacks: {stacks}  as expected: {right} of {sessions}", fault.name);
         }
     }
     println!("{table}");
