@@ -65,6 +65,9 @@ pub struct KeeperProgram {
 const OTHER_ENGINES: [&str; 5] =
     ["TESTCONTAINERS_COMMAND", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_DEFAULT_PLATFORM"];
 
+/// How long the guard itself may take to kill and to reap. On a busy machine, a second was too short.
+const GUARD_ALLOWANCE: Duration = Duration::from_secs(10);
+
 /// Where a guarded program's output goes.
 #[derive(Debug, Clone)]
 pub enum Output {
@@ -260,8 +263,8 @@ impl Guarded {
     pub async fn stop(mut self) -> io::Result<ExitStatus> {
         self.lifeline = None;
         let pid = self.guard.id();
-        // The guard kills after its grace; a second on top is for its own work.
-        match tokio::time::timeout(self.grace + Duration::from_secs(1), self.guard.wait()).await {
+        // The guard kills after its grace.
+        match tokio::time::timeout(self.grace + GUARD_ALLOWANCE, self.guard.wait()).await {
             Ok(status) => {
                 let status = status?;
                 on_end(pid, status);
