@@ -2,7 +2,7 @@
 //!
 //! An entry is written beside its place and renamed once it is complete, so no other process and no later one sees a part
 //! of it. The index is shared by all workers. After a start it is empty, and entries are found by their files until the
-//! [loader](background) has entered them all.
+//! loader has entered them all.
 //!
 //! The responses of a key that vary have files of their own, which a vary record in the place of the key leads to.
 
