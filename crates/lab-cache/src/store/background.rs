@@ -1,5 +1,5 @@
 //! The threads of a zone: the loader, which finds the files of earlier processes, and the manager, which removes entries
-//! that nobody requests. Both end once the zone is gone.
+//! that are no longer requested. Both end once the zone is gone.
 
 use std::ffi::OsStr;
 use std::io;
@@ -114,7 +114,7 @@ fn now() -> i64 {
 }
 
 impl Zone {
-    /// Removes the entries that nobody has requested for the time of `inactive`.
+    /// Removes the entries without a request during the time of `inactive`.
     pub fn sweep(&self, now: i64) {
         let inactive = i64::try_from(self.settings.inactive.as_secs()).unwrap_or(i64::MAX);
         let limit = now.saturating_sub(inactive);

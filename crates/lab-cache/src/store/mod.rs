@@ -1,7 +1,7 @@
 //! Responses on disk: a file for each, an index of them in memory, and requests that wait for each other.
 //!
-//! An entry is written beside its place and renamed once it is complete, so no other process and no later one sees a part
-//! of it. The index is shared by all workers. After a start it is empty, and entries are found by their files until the
+//! An entry is written beside its place and renamed once it is complete, so no other process and no later one sees a partial
+//! entry. The index is shared by all workers. After a start it is empty, and entries are found by their files until the
 //! loader has entered them all.
 //!
 //! The responses of a key that vary have files of their own, which a vary record in the place of the key leads to.

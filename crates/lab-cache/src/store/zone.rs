@@ -34,7 +34,7 @@ pub struct ZoneSettings {
     pub levels: Levels,
     /// The size of `keys_zone` in bytes, which bounds the number of entries.
     pub keys: u64,
-    /// How long an entry stays that nobody requests.
+    /// How long an entry stays without a request.
     pub inactive: Duration,
     /// The size of all files in bytes.
     pub max_size: Option<u64>,

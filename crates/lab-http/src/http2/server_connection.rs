@@ -23,7 +23,7 @@ const FRAME_BUDGET: usize = 1 << 20;
 /// How many requests a client may cancel beyond the number of those that it lets complete (CVE-2023-44487).
 const CANCELLED: usize = 100;
 
-/// The limits that a client is told at the start of its connection.
+/// The limits that the server announces at the start of a connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Http2Limits {
     pub max_concurrent_streams: u32,
@@ -119,7 +119,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> ServerConnection<IO> {
         })
     }
 
-    /// Processes what has arrived, and sends what the streams have written, both as far as possible.
+    /// Processes received frames and sends those of the streams, until either would block.
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionEvent> {
         if let Some(message) = self.abuse.take() {
             return Poll::Ready(ConnectionEvent::Abuse(message));

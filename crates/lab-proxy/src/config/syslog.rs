@@ -19,7 +19,7 @@ pub struct SyslogConfig {
     pub has_host_name: bool,
 }
 
-/// By number.
+/// The names of the facilities; the index is the number in RFC 5424.
 const FACILITIES: [&str; 24] = [
     "kern", "user", "mail", "daemon", "auth", "intern", "lpr", "news", "uucp", "clock", "authpriv", "ftp", "ntp",
     "audit", "alert", "cron", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",

@@ -1,4 +1,4 @@
-//! Responses on their way into the cache, and out of it.
+//! Writes responses to the cache, and reads them from it.
 
 use std::io;
 use std::task::Poll;
