@@ -1,7 +1,7 @@
 //! The cost of proxying and of serving files: `lab proxy` beside nginx and haproxy, in alternating rounds of one run.
 //!
 //!     cargo bench --bench peers                             # everything, about ten minutes
-//!     cargo bench --bench peers -- --only file              # every load whose name begins so
+//!     cargo bench --bench peers -- --only file,gzip-1       # loads by name, or by the beginning of their names
 //!     cargo bench --bench peers -- --rounds 9 --only 1k     # one load, more rounds
 //!
 //! Every subject is restarted for each round, with one worker, on the first core; wrk and the upstream (an nginx that serves
@@ -16,6 +16,8 @@ mod h2load;
 mod open;
 #[path = "peers/resumption.rs"]
 mod resumption;
+#[path = "setup/selection.rs"]
+mod selection;
 #[path = "peers/subject.rs"]
 mod subject;
 #[path = "peers/wrk.rs"]
@@ -26,6 +28,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use resumption::Resumption;
+use selection::Selection;
 use subject::{Running, Subject, TlsServer, Upstream};
 
 /// How the subjects are driven.
@@ -129,15 +132,24 @@ const KEYS: &str = "local key = 0\n\
 /// The number of idle connections that memory is measured with.
 const IDLE: usize = 10_000;
 
+/// Idle connections in the clear, and with TLS.
+const IDLE_LOADS: [&str; 2] = ["idle", "tls-idle"];
+
 struct Options {
     rounds: usize,
     seconds: u64,
-    only: Option<String>,
+    only: Selection,
     is_test: bool,
 }
 
 fn main() -> ExitCode {
-    let options = options();
+    let options = match options() {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("peers: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let missing: Vec<&str> = subject::NEEDED.into_iter().filter(|program| !Path::new(program).exists()).collect();
     if !missing.is_empty() {
         eprintln!("SKIPPED: the peers are not measured without {}", missing.join(", "));
@@ -158,16 +170,14 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     println!("{} rounds of {} s; {}", options.rounds, options.seconds, subject::machine());
-    let is_chosen = |load: &&Load| options.only.as_deref().is_none_or(|only| load.name.starts_with(only));
-    for load in LOADS.iter().filter(is_chosen) {
+    for load in LOADS.iter().filter(|load| options.only.contains(load.name)) {
         drive(load, &options, &upstream);
     }
-    let is_chosen = |name: &str| options.only.as_deref().is_none_or(|only| name.starts_with(only));
-    if is_chosen("idle") {
+    if options.only.contains(IDLE_LOADS[0]) {
         println!("\nidle (connections after a request each)");
         hold(&Subject::ALL, &upstream, |running| subject::ask_and_stay(running.address));
     }
-    if is_chosen("tls-idle") {
+    if options.only.contains(IDLE_LOADS[1]) {
         println!("\ntls-idle (connections with TLS 1.3 after a request each)");
         let client = upstream.tls_client();
         let address = |running: &Running| running.tls_address(TlsServer::Ecdsa);
@@ -183,8 +193,8 @@ impl Load {
     }
 }
 
-fn options() -> Options {
-    let mut options = Options { rounds: 5, seconds: 3, only: None, is_test: false };
+fn options() -> Result<Options, String> {
+    let mut options = Options { rounds: 5, seconds: 3, only: Selection::default(), is_test: false };
     let mut arguments = std::env::args().skip(1);
     // cargo passes options that are meant for its own harness
     while let Some(argument) = arguments.next() {
@@ -196,11 +206,14 @@ fn options() -> Options {
             "--seconds" => {
                 options.seconds = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(options.seconds);
             }
-            "--only" => options.only = arguments.next(),
+            "--only" => {
+                let names: Vec<&str> = LOADS.iter().map(|load| load.name).chain(IDLE_LOADS).collect();
+                options.only = Selection::parse("--only", arguments.next().as_deref(), &names)?;
+            }
             _ => {}
         }
     }
-    options
+    Ok(options)
 }
 
 /// One round of one subject.

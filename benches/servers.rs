@@ -11,6 +11,8 @@
 
 #[path = "servers/environment.rs"]
 mod environment;
+#[path = "setup/selection.rs"]
+mod selection;
 #[path = "servers/subject.rs"]
 mod subject;
 #[path = "servers/wrk.rs"]
@@ -20,6 +22,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use environment::Environment;
+use selection::Selection;
 use subject::{Running, Subject};
 
 /// The application, and how it is driven.
@@ -49,13 +52,19 @@ const LOADS: [Load; 10] = [
 struct Options {
     rounds: usize,
     seconds: u64,
-    only: Option<String>,
-    against: Option<String>,
+    only: Selection,
+    against: Selection,
     is_test: bool,
 }
 
 fn main() -> ExitCode {
-    let options = options();
+    let options = match options() {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("servers: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     if let Some(program) = [wrk::WRK, "/usr/bin/taskset"].into_iter().find(|program| !Path::new(program).exists()) {
         eprintln!("SKIPPED: servers are not measured without {program}");
         return ExitCode::SUCCESS;
@@ -64,23 +73,20 @@ fn main() -> ExitCode {
         eprintln!("SKIPPED: servers are not measured without python3 and its venv module");
         return ExitCode::SUCCESS;
     };
-    let chosen = |list: &Option<String>, name: &str| {
-        list.as_deref()
-            .is_none_or(|list| list.split(',').any(|item| item == name || name.starts_with(&format!("{item} "))))
-    };
     let subjects: Vec<Subject> = Subject::ALL
         .into_iter()
-        .filter(|subject| *subject == Subject::Lab || chosen(&options.against, subject.name()))
+        .filter(|subject| *subject == Subject::Lab || options.against.contains(subject.name()))
         .collect();
     println!("{} rounds of {} s; {}", options.rounds, options.seconds, machine(&environment, &subjects));
-    for load in LOADS.iter().filter(|load| chosen(&options.only, load.name)) {
+    for load in LOADS.iter().filter(|load| options.only.contains(load.name)) {
         drive(load, &subjects, &options, &environment);
     }
     ExitCode::SUCCESS
 }
 
-fn options() -> Options {
-    let mut options = Options { rounds: 5, seconds: 2, only: None, against: None, is_test: false };
+fn options() -> Result<Options, String> {
+    let everything = Selection::default;
+    let mut options = Options { rounds: 5, seconds: 2, only: everything(), against: everything(), is_test: false };
     let mut arguments = std::env::args().skip(1);
     // cargo passes options that are meant for its own harness
     while let Some(argument) = arguments.next() {
@@ -89,12 +95,18 @@ fn options() -> Options {
             "--test" => (options.is_test, options.rounds, options.seconds) = (true, 1, 1),
             "--rounds" => options.rounds = number(options.rounds),
             "--seconds" => options.seconds = number(2) as u64,
-            "--only" => options.only = arguments.next(),
-            "--against" => options.against = arguments.next(),
+            "--only" => {
+                let names = LOADS.map(|load| load.name);
+                options.only = Selection::parse("--only", arguments.next().as_deref(), &names)?;
+            }
+            "--against" => {
+                let names = Subject::ALL.map(Subject::name);
+                options.against = Selection::parse("--against", arguments.next().as_deref(), &names)?;
+            }
             _ => {}
         }
     }
-    options
+    Ok(options)
 }
 
 /// One round of one server.
