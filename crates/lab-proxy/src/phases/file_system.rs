@@ -2,15 +2,19 @@
 //!
 //! Like nginx without `aio`, it is accessed directly: that takes microseconds, and another thread would take longer.
 
+use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use lab_http::h1::write::hexadecimal;
-use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, Stat};
+
+use super::readable_files::ReadableFiles;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileMetadata {
@@ -87,8 +91,12 @@ pub trait FileSystem: std::fmt::Debug {
     /// Nothing is there, or it is not accessible.
     fn metadata(&self, path: &[u8], symlinks: Symlinks) -> io::Result<FileMetadata>;
 
-    /// Whether the process may open a file for reading. Its mode does not say so: it may have an access control list.
-    fn is_readable(&self, path: &[u8]) -> bool;
+    /// The metadata of a path that the process may open for reading. Its mode does not decide that: it may have an access
+    /// control list.
+    ///
+    /// # Errors
+    /// Nothing is there, or it is not readable.
+    fn readable_metadata(&self, path: &[u8]) -> io::Result<FileMetadata>;
 
     /// Opens a file for reading.
     ///
@@ -109,6 +117,10 @@ pub trait FileSystem: std::fmt::Debug {
     fn entries(&self, path: &[u8]) -> io::Result<Vec<FolderEntry>>;
 }
 
+thread_local! {
+    static READABLE: RefCell<ReadableFiles> = RefCell::default();
+}
+
 /// The file system of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Disk;
@@ -125,8 +137,14 @@ impl FileSystem for Disk {
         Ok(metadata(&stat))
     }
 
-    fn is_readable(&self, path: &[u8]) -> bool {
-        rustix::fs::access(path, Access::READ_OK).is_ok()
+    fn readable_metadata(&self, path: &[u8]) -> io::Result<FileMetadata> {
+        let stat = rustix::fs::stat(path)?;
+        // with the effective user, as `open` does
+        let is_accessible = || rustix::fs::accessat(CWD, path, Access::READ_OK, AtFlags::EACCESS).is_ok();
+        match READABLE.with_borrow_mut(|files| files.check(&stat, seconds_since_1970, is_accessible)) {
+            true => Ok(metadata(&stat)),
+            false => Err(io::ErrorKind::PermissionDenied.into()),
+        }
     }
 
     fn open(&self, path: &[u8], symlinks: Symlinks) -> io::Result<(Option<File>, FileMetadata)> {
@@ -157,6 +175,11 @@ impl FileSystem for Disk {
         }
         Ok(entries)
     }
+}
+
+fn seconds_since_1970() -> i64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn metadata(stat: &Stat) -> FileMetadata {

@@ -13,6 +13,7 @@ mod content;
 mod gzip_negotiation;
 mod error_page;
 mod proxy_pass;
+mod readable_files;
 mod real_ip;
 mod unmodified;
 

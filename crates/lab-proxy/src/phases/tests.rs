@@ -29,8 +29,8 @@ impl FileSystem for Paths {
         Ok(FileMetadata { kind, is_executable, size: 1, modified: 1 })
     }
 
-    fn is_readable(&self, path: &[u8]) -> bool {
-        self.metadata(path, Symlinks::Followed).is_ok()
+    fn readable_metadata(&self, path: &[u8]) -> io::Result<FileMetadata> {
+        self.metadata(path, Symlinks::Followed)
     }
 
     fn open(&self, path: &[u8], symlinks: Symlinks) -> io::Result<(Option<File>, FileMetadata)> {

@@ -20,11 +20,11 @@ pub(super) fn find<'a>(phases: &Phases<'a, '_>, route: &Route<'a>, path: &FilePa
     if !is_conditional || !is_whole || may_differ || config.symlinks.is_some() {
         return None;
     }
-    let metadata = phases.metadata(route, &path.bytes).ok()?;
+    let metadata = phases.files.readable_metadata(&path.bytes).ok()?;
     let tag = config.etag.then(|| metadata.entity_tag());
     let own = Validators { tag: tag.as_deref(), modified: Some(metadata.modified) };
     let is_current = evaluate(headers, own, config.if_modified_since) == Precondition::NotModified;
-    (metadata.kind == FileKind::File && is_current && phases.files.is_readable(&path.bytes)).then_some(metadata)
+    (metadata.kind == FileKind::File && is_current).then_some(metadata)
 }
 
 #[cfg(test)]
@@ -53,8 +53,8 @@ mod tests {
             Disk.metadata(path, symlinks)
         }
 
-        fn is_readable(&self, _: &[u8]) -> bool {
-            false
+        fn readable_metadata(&self, _: &[u8]) -> io::Result<FileMetadata> {
+            Err(io::ErrorKind::PermissionDenied.into())
         }
 
         fn open(&self, _: &[u8], _: Symlinks) -> io::Result<(Option<File>, FileMetadata)> {
