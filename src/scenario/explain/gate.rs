@@ -2,6 +2,9 @@
 
 use std::fmt::{self, Write as _};
 
+use lab_stats::decision::ALPHA;
+use lab_stats::signed_rank::min_sample_size;
+
 use crate::scenario::model::{Against, Correction, Limits, Metric, OnErrors, PastSessions, Scenario};
 
 /// A line for the facts, and one for each margin and each limit.
@@ -19,6 +22,10 @@ pub(super) fn write_gate(f: &mut fmt::Formatter<'_>, scenario: &Scenario, past: 
         writeln!(f, "           {} {sign}{}{judge}", metric.name(), Percent(*margin))?;
     }
     if !gate.margins.is_empty() {
+        let (needed, blocks) = (min_sample_size(ALPHA / 2.0), scenario.rounds.max_blocks().get());
+        if scenario.has_ratios() && gate.against == Against::Snapshot && (blocks as usize) < needed {
+            writeln!(f, "           a snapshot of ratios takes {needed} blocks, and `[rounds]` allows {blocks}")?;
+        }
         writeln!(f, "           {}", past_in_words(scenario, past))?;
         writeln!(
             f,
