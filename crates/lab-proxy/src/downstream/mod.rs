@@ -8,7 +8,7 @@
 //! 3. `proxied` gets the response from an upstream, or `cached` from the cache; pages, texts and files come from
 //!    `crate::response::local`;
 //! 4. the steps of `crate::response` change the response, and `assembly` adds the content of subrequests;
-//! 5. `response_writer` writes it, for `proxied` and `local_response`, and `request` logs the request.
+//! 5. `response_writer` writes it, for `delivery` and `local_response`, and `request` logs the request.
 //!
 //! Only this module knows both the client and the upstream. It must not know threads, signals or listeners, which
 //! belong to `runtime`.
@@ -20,6 +20,7 @@ pub(crate) mod cached_response;
 pub(crate) mod client_io;
 pub(crate) mod connection;
 mod content_copy;
+mod delivery;
 pub(crate) mod head_writer;
 pub(crate) mod http2;
 pub(crate) mod local_response;
