@@ -8,7 +8,7 @@ use crate::cache::now;
 use crate::config::logs::Severity;
 use crate::config::proxy::pass::ProxyPass;
 use crate::context::{CachedExchange, PendingUpdate, RequestBody, RequestContext, RequestSource};
-use crate::downstream::cached::{self, CacheReception};
+use crate::downstream::cache_reception::{self, CacheReception};
 use crate::downstream::cached_response;
 use crate::eval::{CacheOutcome, CacheStatus};
 use crate::response::Response;
@@ -48,8 +48,8 @@ pub(crate) async fn send(context: &RequestContext<'_>, upstreams: &Upstreams, pa
         match forwarding.receive(&mut inner, &mut source).await {
             Ok(Received::Interim(_)) => {}
             Ok(Received::Final(mut response)) => {
-                if let CacheReception::Own = cached::receive(&mut inner, pass, &response) {
-                    cached::store(&mut inner, pass, &mut response);
+                if let CacheReception::Own = cache_reception::receive(&mut inner, pass, &response) {
+                    cache_reception::store(&mut inner, pass, &mut response);
                     read_to_end(&inner, &mut response).await;
                 }
                 return forwarding.finish(&mut inner, response.body);

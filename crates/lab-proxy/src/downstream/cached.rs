@@ -1,5 +1,4 @@
-//! The way of a request through the cache: what is stored is looked up before an upstream is contacted, and what the
-//! upstream sends is stored, or brings what is stored up to date.
+//! Looks for a stored response before an upstream is contacted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +14,9 @@ use crate::cache::now;
 use crate::clock;
 use crate::config::logs::Severity;
 use crate::config::proxy::cache::{CacheConfig, CacheLock, ZoneChoice};
-use crate::config::proxy::pass::ProxyPass;
 use crate::context::{CachedExchange, PendingUpdate, RequestContext};
-use crate::downstream::cached_response;
 use crate::eval::{CacheOutcome, CacheStatus};
-use crate::response::{Response, ResponseOverride};
+use crate::response::ResponseOverride;
 
 /// What follows from a look into the cache.
 #[derive(Debug)]
@@ -257,127 +254,3 @@ fn use_stored(
 
 /// How long one update keeps others from beginning.
 const UPDATE_AGE: Duration = Duration::from_secs(60);
-
-/// What becomes of an upstream's response.
-#[derive(Debug)]
-pub(crate) enum CacheReception {
-    /// It goes to the client.
-    Own,
-    /// The client gets a stored one.
-    Stored(Box<StoredResponse>),
-}
-
-/// Receives an upstream's response on behalf of the cache: a 304 to a validation, a failure in place of which a stale
-/// response is used, or a change that makes others stale.
-pub(crate) fn receive(context: &mut RequestContext<'_>, pass: &ProxyPass, response: &Response) -> CacheReception {
-    let (Some(config), Some(mut exchange)) = (pass.cache.as_deref(), context.cache.take()) else {
-        return CacheReception::Own;
-    };
-    let status = response.head.received_status();
-    if exchange.invalidates {
-        invalidate(context, pass, &exchange, status, response.head.fields());
-        return CacheReception::Own;
-    }
-    let is_validation = context.outcome.cache.as_ref().is_some_and(|cache| cache.is_validation());
-    if status == 304
-        && is_validation
-        && let Some(stored) = exchange.stored.take()
-    {
-        set_status(context, CacheStatus::Revalidated);
-        return CacheReception::Stored(cached_response::update(context, pass, *exchange, stored, &response.head));
-    }
-    if let Some(stored) = stale_for(context, config, &mut exchange, status) {
-        return CacheReception::Stored(stored);
-    }
-    context.cache = Some(exchange);
-    CacheReception::Own
-}
-
-/// Has a response that goes to the client stored, if it may be stored.
-pub(crate) fn store(context: &mut RequestContext<'_>, pass: &ProxyPass, response: &mut Response) {
-    match context.cache.take() {
-        Some(exchange) => cached_response::store(context, pass, *exchange, response),
-        None => cached_response::report_status(context, pass, response, None, false),
-    }
-}
-
-/// The stored response for a request whose upstream failed with this status, if it may be used.
-pub(crate) fn after_failure(
-    context: &mut RequestContext<'_>,
-    pass: &ProxyPass,
-    status: u16,
-) -> Option<Box<StoredResponse>> {
-    let config = pass.cache.as_deref()?;
-    let mut exchange = context.cache.take()?;
-    let stored = stale_for(context, config, &mut exchange, status);
-    if stored.is_none() {
-        context.cache = Some(exchange);
-    }
-    stored
-}
-
-/// The stored response, if a stale one may be used because the upstream responded with this status, or not at all.
-fn stale_for(
-    context: &mut RequestContext<'_>,
-    config: &CacheConfig,
-    exchange: &mut CachedExchange,
-    status: u16,
-) -> Option<Box<StoredResponse>> {
-    let failures = config.use_stale.failures;
-    let has_failed = context.outcome.attempts.last().is_none_or(|attempt| attempt.head_took.is_none());
-    let is_allowed = match status {
-        504 if has_failed => failures.on_timeout,
-        502 if has_failed => failures.on_error || failures.on_invalid_header,
-        status => failures.on_status(status),
-    };
-    let stored = exchange.stored.as_ref()?;
-    let may_use = if config.follows_rfc {
-        // RFC 5861 §4
-        matches!(status, 500 | 502 | 503 | 504)
-            && reuse::may_use_after_error(&stored.head.terms, &exchange.control, is_allowed, now())
-            || is_allowed && !stored.head.terms.is_never_stale
-    } else {
-        let staleness = stored.head.terms.staleness(now()).unwrap_or(0);
-        // nginx looks at it only if there is no response at all
-        is_allowed || (has_failed && stored.head.terms.stale_if_error > staleness)
-    };
-    if !may_use {
-        return None;
-    }
-    set_status(context, CacheStatus::Stale);
-    exchange.stored.take()
-}
-
-fn set_status(context: &mut RequestContext<'_>, status: CacheStatus) {
-    if let Some(cache) = &mut context.outcome.cache {
-        cache.status = Some(status);
-    }
-}
-
-/// Makes what is stored for the targets of a successful request unusable (RFC 9111 §4.4).
-fn invalidate(
-    context: &RequestContext<'_>,
-    pass: &ProxyPass,
-    exchange: &CachedExchange,
-    status: u16,
-    fields: &Headers,
-) {
-    if !invalidation::is_successful(status) {
-        return;
-    }
-    exchange.zone.remove(&exchange.key);
-    let request = context.request;
-    let target = request.target.origin_form(request.head);
-    // the key of another target ends in that
-    let Some(prefix) = exchange.key.text.strip_suffix(&*target) else { return };
-    let scheme = context.connection.scheme();
-    // the upstream knows itself by its own name, or by that which the client uses
-    for (scheme, authority) in
-        [(scheme, request.target.host.unwrap_or_default()), (pass.scheme(), pass.host.as_bytes())]
-    {
-        let origin = [scheme.as_bytes(), b"://", authority].concat();
-        for other in invalidation::further_targets(status, fields, &origin, &target) {
-            exchange.zone.remove(&Key::new([prefix, &other].concat()));
-        }
-    }
-}

@@ -12,7 +12,7 @@ use crate::config::logs::Severity;
 use crate::config::proxy::pass::ProxyPass;
 use crate::context::{ConnectionDisposition, RequestBodyError, RequestContext, RequestSource};
 use crate::downstream::assembly;
-use crate::downstream::cached::{self, CacheReception};
+use crate::downstream::cache_reception::{self, CacheReception};
 use crate::downstream::cached_response;
 use crate::downstream::client_io::discard_alongside;
 use crate::downstream::content_copy;
@@ -66,7 +66,7 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
         let mut response = response;
         context.outcome.keep_upstream(response.head.fields());
         if context.cache.is_some()
-            && let CacheReception::Stored(stored) = cached::receive(context, self.pass, &response)
+            && let CacheReception::Stored(stored) = cache_reception::receive(context, self.pass, &response)
         {
             self.forwarding.finish(context, response.body);
             return Err(Undelivered::stored(context, self.pass, *stored));
@@ -89,7 +89,7 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
         }
         let charset = accel.charset.map(<[u8]>::to_vec);
         if self.pass.cache.is_some() {
-            cached::store(context, self.pass, &mut response);
+            cache_reception::store(context, self.pass, &mut response);
         }
         let modified = content_copy::begin_file(context, self.pass, &mut response);
         let buffering = &context.config().buffering;

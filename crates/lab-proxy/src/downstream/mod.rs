@@ -5,8 +5,8 @@
 //! 1. `opening` reads a PROXY header and performs a TLS handshake; `connection` waits for a request of HTTP/1.1 and
 //!    reads its head, `http2` accepts the streams of HTTP/2;
 //! 2. `request` takes it through the routing phases, which end in an action;
-//! 3. `proxied` gets the response from an upstream, or `cached` from the cache; pages, texts and files come from
-//!    `crate::response::local`;
+//! 3. `proxied` gets the response from an upstream, or `cached` from the cache, and `cache_reception` stores it; pages,
+//!    texts and files come from `crate::response::local`;
 //! 4. the steps of `crate::response` change the response, and `assembly` adds the content of subrequests;
 //! 5. `response_writer` writes it, for `delivery` and `local_response`, and `request` logs the request.
 //!
@@ -14,6 +14,7 @@
 //! belong to `runtime`.
 
 pub(crate) mod assembly;
+pub(crate) mod cache_reception;
 pub(crate) mod cache_update;
 pub(crate) mod cached;
 pub(crate) mod cached_response;

@@ -4,6 +4,7 @@ use lab_http::BodyLength;
 
 use crate::config::proxy::pass::ProxyPass;
 use crate::context::{ConnectionDisposition, RequestBody, RequestContext, RequestSource};
+use crate::downstream::cache_reception;
 use crate::downstream::cached::{self, CacheLookup};
 use crate::downstream::cached_response;
 use crate::downstream::client_io::ClientIo;
@@ -95,7 +96,7 @@ async fn look_up(
 /// What becomes of a request whose upstream failed with this status: the cache may have a stale response.
 fn after_failure(context: &mut RequestContext<'_>, pass: &ProxyPass, error: ForwardError) -> Undelivered {
     let stored = match error {
-        ForwardError::Status(status) => cached::after_failure(context, pass, status),
+        ForwardError::Status(status) => cache_reception::after_failure(context, pass, status),
         _ => None,
     };
     match stored {
