@@ -143,7 +143,7 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
                 if !matches!(error, SendError::Body(_) | SendError::BodyTimedOut) {
                     self.complete_entry(context, &mut body).await;
                 }
-                return Ok(self.interrupted(context, &body, &error)?);
+                return Ok(self.abort(context, Some(&body), &error));
             }
             Err(error) => return Ok(self.client_failed(context, Some(&body), &error)),
         };
@@ -272,19 +272,7 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
         disposition
     }
 
-    /// Handles a response that could not be sent to its end.
-    fn interrupted(
-        &mut self,
-        context: &mut RequestContext<'_>,
-        body: &Body,
-        error: &SendError,
-    ) -> Result<ConnectionDisposition, ForwardError> {
-        if matches!(error, SendError::Body(_)) && !self.writer.has_begun {
-            return Err(self.forwarding.fail(context, body, &error.message(), self.source.body));
-        }
-        Ok(self.abort(context, Some(body), error))
-    }
-
+    /// Ends a response that could not be sent to its end.
     fn abort(
         &mut self,
         context: &mut RequestContext<'_>,
