@@ -19,6 +19,8 @@ pub(crate) struct CachedRequest<'r> {
     pub(crate) control: &'r RequestControl,
     /// When it was sent, in seconds since 1970.
     pub(crate) sent: i64,
+    /// Whether it may change its target. Its response then needs a lifetime of its own (RFC 9110 §9.3.3).
+    pub(crate) is_change: bool,
 }
 
 /// Decides the terms of a response with this status and these fields, which arrived at `now`. None if it is not stored.
@@ -52,7 +54,7 @@ pub(crate) fn terms(
     };
     let has_expires = fields.contains("expires") && !rules.ignores_expires;
     let is_explicit = lifetime.is_some() || control.s_maxage.or(control.max_age).is_some() || has_expires;
-    if rules.default_lifetime == Some(0) && !is_explicit {
+    if !is_explicit && (request.is_change || rules.default_lifetime == Some(0)) {
         return None;
     }
     let response = ReceivedResponse { status, fields, requested: request.sent, received: now };
@@ -121,7 +123,7 @@ mod tests {
         let pass = config.servers[0].locations().all()[0].pass.as_ref().unwrap();
         let fields: Headers = lines.iter().copied().collect();
         let (none, control) = (Headers::new(), RequestControl::default());
-        let request = CachedRequest { fields: &none, control: &control, sent: NOW };
+        let request = CachedRequest { fields: &none, control: &control, sent: NOW, is_change: false };
         terms(pass, pass.cache.as_ref().unwrap(), request, (status, &fields), NOW).map(|terms| terms.lifetime)
     }
 

@@ -16,7 +16,6 @@ use crate::config::logs::Severity;
 use crate::config::proxy::cache::{CacheConfig, CacheLock, ZoneChoice};
 use crate::context::{CachedExchange, PendingUpdate, RequestContext};
 use crate::eval::{CacheOutcome, CacheStatus};
-use crate::response::ResponseOverride;
 
 /// What follows from a look into the cache.
 #[derive(Debug)]
@@ -32,28 +31,30 @@ pub(crate) enum CacheLookup {
 }
 
 /// Looks for a stored response. Without one, or with one that must be validated, the request is prepared for the
-/// upstream.
+/// upstream. `has_body` is whether the request has a body.
 ///
 /// # Errors
-/// The client accepts stored responses only, and there is none; the zone does not exist.
+/// The status in place of a response: the client accepts stored responses only, and there is none; the zone does not
+/// exist.
 pub(crate) async fn look_up(
     context: &mut RequestContext<'_>,
     config: &CacheConfig,
-) -> Result<CacheLookup, ResponseOverride> {
+    has_body: bool,
+) -> Result<CacheLookup, u16> {
     let Some(zone) = find_zone(context, config)? else { return Ok(CacheLookup::Forward) };
     let method = context.route.method;
     if let Some(purge) = config.purge.as_ref().filter(|purge| purge.method == method) {
         if !purge.allows(context.scope().client_ip()) {
-            return Err(ResponseOverride::page(403));
+            return Err(403);
         }
         let key = Key::new(config.key.value(&context.scope()));
         let is_removed = zone.remove(&key);
-        return if is_removed { Ok(CacheLookup::Purged(key)) } else { Err(ResponseOverride::page(404)) };
+        return if is_removed { Ok(CacheLookup::Purged(key)) } else { Err(404) };
     }
     let is_cached_method = config.methods.iter().any(|own| own == method);
     let invalidates = config.follows_rfc && !is_cached_method && !invalidation::is_safe(method);
     // the key says nothing of a body, by which an application may decide
-    let has_body = config.follows_rfc && !context.request.body.is_empty() && method != b"POST";
+    let has_body = has_body && config.follows_rfc && method != b"POST";
     if !is_cached_method && !invalidates {
         return Ok(CacheLookup::Forward);
     }
@@ -88,7 +89,7 @@ pub(crate) async fn look_up(
 }
 
 /// The zone of the location; none if it is `off`.
-fn find_zone(context: &RequestContext<'_>, config: &CacheConfig) -> Result<Option<Arc<Zone>>, ResponseOverride> {
+fn find_zone(context: &RequestContext<'_>, config: &CacheConfig) -> Result<Option<Arc<Zone>>, u16> {
     let caches = &context.worker.caches;
     let index = match &config.zone {
         ZoneChoice::Fixed(index) => *index,
@@ -101,7 +102,7 @@ fn find_zone(context: &RequestContext<'_>, config: &CacheConfig) -> Result<Optio
             let Some(index) = zones.iter().position(|zone| zone.name.as_bytes() == name) else {
                 let message = format!("cache \"{}\" not found", String::from_utf8_lossy(&name));
                 context.log_error(Severity::Error, &message, None);
-                return Err(ResponseOverride::page(500));
+                return Err(500);
             };
             index
         }
@@ -130,7 +131,7 @@ async fn find_response(
     config: &CacheConfig,
     exchange: &mut CachedExchange,
     outcome: &mut CacheOutcome,
-) -> Result<CacheLookup, ResponseOverride> {
+) -> Result<CacheLookup, u16> {
     let deadline = config.lock.map(|lock| Instant::now() + lock.timeout);
     loop {
         let now = now();
@@ -142,11 +143,11 @@ async fn find_response(
         if let Some(stored) = stored {
             match use_stored(config, exchange, outcome, stored, now) {
                 Some(lookup) => return Ok(lookup),
-                None if exchange.control.only_if_cached => return Err(ResponseOverride::page(504)),
+                None if exchange.control.only_if_cached => return Err(504),
                 None => {}
             }
         } else if exchange.control.only_if_cached {
-            return Err(ResponseOverride::page(504));
+            return Err(504);
         }
         let Some((lock, deadline)) = config.lock.zip(deadline) else { break };
         if !may_wait(config, exchange) {
@@ -165,7 +166,9 @@ async fn find_response(
             }
         }
     }
-    if let Some(stored) = exchange.stored.as_ref().filter(|_| config.revalidates && outcome.is_storable) {
+    // a 304 to another response repeats the request, which a body does not survive
+    let may_repeat = !config.follows_rfc || context.request.body.is_empty();
+    if let Some(stored) = exchange.stored.as_ref().filter(|_| config.revalidates && outcome.is_storable && may_repeat) {
         outcome.validate(&stored.head.response);
     }
     Ok(CacheLookup::Forward)

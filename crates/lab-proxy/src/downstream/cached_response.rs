@@ -146,7 +146,7 @@ pub(crate) fn store(
     response: &mut Response,
 ) {
     let Some(config) = pass.cache.as_deref() else { return };
-    let is_whole = context.outcome.is_storable();
+    let is_whole = context.outcome.is_storable() && !exchange.invalidates;
     if config.is_storing_refused(&context.scope())
         && let Some(cache) = &mut context.outcome.cache
     {
@@ -187,12 +187,13 @@ fn begin(
     response: &Response,
 ) -> Option<EntryWriter> {
     let now = now();
-    let CachedExchange { zone, key, control, sent, .. } = exchange;
+    let CachedExchange { zone, key, control, sent, invalidates, .. } = exchange;
     if !context.outcome.is_storable() || !zone.is_storing(now) {
         return None;
     }
     let fields = response.head.fields();
-    let request = CachedRequest { fields: &context.request.head.headers, control, sent: *sent };
+    let request =
+        CachedRequest { fields: &context.request.head.headers, control, sent: *sent, is_change: *invalidates };
     let terms = terms::terms(pass, config, request, (response.head.received_status(), fields), now)?;
     let mut head = response.head.to_received(left_out(pass, config, fields));
     if config.follows_rfc && !head.headers.contains("date") {
@@ -308,7 +309,7 @@ pub(crate) fn update(
         own.response = updated_response(pass, config, &own.response, head.fields(), now);
     }
     let CachedExchange { zone, key, control, sent, flight, .. } = exchange;
-    let request = CachedRequest { fields: &context.request.head.headers, control: &control, sent };
+    let request = CachedRequest { fields: &context.request.head.headers, control: &control, sent, is_change: false };
     let response = (own.response.status, &own.response.headers);
     let Some(terms) = terms::updated_terms(pass, config, request, response, head.fields(), now) else {
         zone.remove(&key);
@@ -323,6 +324,28 @@ pub(crate) fn update(
     }
     stored.head = own;
     stored
+}
+
+/// Brings a stored response up to date with the response to a HEAD. One that it does not describe becomes stale.
+pub(crate) fn update_by_head(
+    context: &RequestContext<'_>,
+    pass: &ProxyPass,
+    exchange: CachedExchange,
+    stored: Box<StoredResponse>,
+    head: &Head,
+) {
+    if update::is_described(&stored.head.response.headers, head.fields(), stored.content.length()) {
+        update(context, pass, exchange, stored, head);
+        return;
+    }
+    let CachedExchange { zone, key, .. } = exchange;
+    let mut own = stored.head.clone();
+    own.terms.expire();
+    let names = variation(pass, &own.response.headers);
+    let now = now();
+    if let Err(error) = zone.update(&key, &stored, own, names, &context.request.head.headers, now) {
+        log_failure(context, zone.note_failure(&error, now), &error);
+    }
 }
 
 /// A stored response after a 304 with the fields `update`.

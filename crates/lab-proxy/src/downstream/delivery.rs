@@ -57,19 +57,24 @@ pub(super) struct Delivery<'d, 'f, 'c, 's, 'w, 'o> {
 }
 
 impl Delivery<'_, '_, '_, '_, '_, '_> {
-    /// Applies the response steps to a final response, and writes it.
+    /// Applies the response steps to a final response, and writes it. None if the request must be sent again.
     pub(super) async fn deliver(
         &mut self,
         context: &mut RequestContext<'_>,
         response: Response,
-    ) -> Result<ConnectionDisposition, Undelivered> {
+    ) -> Result<Option<ConnectionDisposition>, Undelivered> {
         let mut response = response;
         context.outcome.keep_upstream(response.head.fields());
-        if context.cache.is_some()
-            && let CacheReception::Stored(stored) = cache_reception::receive(context, self.pass, &response)
-        {
-            self.forwarding.finish(context, response.body);
-            return Err(Undelivered::stored(context, self.pass, *stored));
+        match cache_reception::receive(context, self.pass, &response) {
+            CacheReception::Own => {}
+            CacheReception::Stored(stored) => {
+                self.forwarding.finish(context, response.body);
+                return Err(Undelivered::stored(context, self.pass, *stored));
+            }
+            CacheReception::Repeat => {
+                self.forwarding.finish(context, response.body);
+                return Ok(None);
+            }
         }
         let accel = AccelHeaders::parse(response.head.fields(), self.pass);
         let scope = context.scope();
@@ -104,7 +109,7 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
             return Err(Undelivered::Override(substitute));
         }
         if response.assembly.is_some() {
-            return self.collect(context, response, modified).await;
+            return self.collect(context, response, modified).await.map(Some);
         }
         if !is_cut {
             trailers::prepare(context, &mut response);
@@ -143,9 +148,9 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
                 if !matches!(error, SendError::Body(_) | SendError::BodyTimedOut) {
                     self.complete_entry(context, &mut body).await;
                 }
-                return Ok(self.abort(context, Some(&body), &error));
+                return Ok(Some(self.abort(context, Some(&body), &error)));
             }
-            Err(error) => return Ok(self.client_failed(context, Some(&body), &error)),
+            Err(error) => return Ok(Some(self.client_failed(context, Some(&body), &error))),
         };
         if is_cut {
             self.complete_entry(context, &mut body).await;
@@ -157,7 +162,7 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
             (false, false) => ConnectionDisposition::Linger,
         };
         self.forwarding.finish(context, body);
-        Ok(self.drain(context, queue, disposition).await)
+        Ok(Some(self.drain(context, queue, disposition).await))
     }
 
     /// Stores the whole response although the client does not get all of it: it is gone, or wants the head only.

@@ -79,7 +79,8 @@ async fn look_up(
     pass: &ProxyPass,
 ) -> Result<Option<Box<Response>>, ResponseOverride> {
     let Some(config) = pass.cache.as_deref() else { return Ok(None) };
-    let (stored, update) = match cached::look_up(context, config).await? {
+    let has_body = !context.request.body.is_empty();
+    let (stored, update) = match cached::look_up(context, config, has_body).await.map_err(ResponseOverride::page)? {
         CacheLookup::Forward => return Ok(None),
         CacheLookup::Respond(stored) => (stored, None),
         CacheLookup::RespondAndUpdate(stored, update) => (stored, Some(update)),
@@ -123,6 +124,22 @@ async fn exchange(
         }
         None => RequestSource { incoming: incoming.as_deref_mut(), body, timer },
     };
+    loop {
+        if let Some(disposition) = attempt(context, upstreams, pass, length, source, writer).await? {
+            return Ok(disposition);
+        }
+    }
+}
+
+/// Obtains a response and delivers it. None if the request must be sent again.
+async fn attempt(
+    context: &mut RequestContext<'_>,
+    upstreams: &Upstreams,
+    pass: &ProxyPass,
+    length: BodyLength,
+    source: &mut RequestSource<'_, '_>,
+    writer: &mut ResponseWriter<'_, '_>,
+) -> Result<Option<ConnectionDisposition>, Undelivered> {
     let mut forwarding = match Forwarding::new(context, upstreams, pass, length).await {
         Ok(forwarding) => forwarding,
         Err(error) => return Err(after_failure(context, pass, error)),
@@ -139,13 +156,13 @@ async fn exchange(
             }
             Received::Switching(head) => {
                 let mut delivery = Delivery { forwarding: &mut forwarding, pass, source, writer };
-                return Ok(delivery.tunnel(context, head).await);
+                return Ok(Some(delivery.tunnel(context, head).await));
             }
             Received::Interim(head) => head,
         };
         let mut delivery = Delivery { forwarding: &mut forwarding, pass, source, writer };
         if let Err(disposition) = delivery.interim(context, head).await {
-            return Ok(disposition);
+            return Ok(Some(disposition));
         }
     }
 }

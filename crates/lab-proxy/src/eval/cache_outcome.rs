@@ -70,6 +70,12 @@ impl CacheOutcome {
         }
     }
 
+    /// Has the request sent without conditions from now on.
+    pub fn forget_validators(&mut self) {
+        self.tag.clear();
+        self.modified.clear();
+    }
+
     /// Whether the request to the upstream validates a stored response.
     #[must_use]
     pub fn is_validation(&self) -> bool {
