@@ -16,6 +16,7 @@ use crate::config::logs::Severity;
 use crate::config::proxy::cache::{CacheConfig, CacheLock, ZoneChoice};
 use crate::context::{CachedExchange, PendingUpdate, RequestContext};
 use crate::eval::{CacheOutcome, CacheStatus};
+use crate::routing::uri;
 
 /// What follows from a look into the cache.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ pub(crate) async fn look_up(
         if !purge.allows(context.scope().client_ip()) {
             return Err(403);
         }
-        let key = Key::new(config.key.value(&context.scope()));
+        let key = key(context, config);
         let is_removed = zone.remove(&key);
         return if is_removed { Ok(CacheLookup::Purged(key)) } else { Err(404) };
     }
@@ -58,7 +59,7 @@ pub(crate) async fn look_up(
     if !is_cached_method && !invalidates {
         return Ok(CacheLookup::Forward);
     }
-    let key = Key::new(config.key.value(&context.scope()));
+    let key = key(context, config);
     let fields = &context.request.head.headers;
     let control = if config.follows_rfc { RequestControl::parse(fields) } else { RequestControl::default() };
     let mut exchange = CachedExchange { zone, key, control, sent: now(), stored: None, flight: None, invalidates };
@@ -86,6 +87,28 @@ pub(crate) async fn look_up(
     }
     context.outcome.cache = Some(Box::new(outcome));
     lookup
+}
+
+/// The key of a request.
+fn key(context: &RequestContext<'_>, config: &CacheConfig) -> Key {
+    let mut text = config.key.value(&context.scope());
+    if config.is_target_in_key {
+        let (route, request) = (&context.route, context.request);
+        match route.resolved_pass.as_ref().and_then(|resolved| resolved.uri.as_deref()) {
+            Some(uri) => text.extend_from_slice(uri),
+            None if route.origin.is_client() && !route.is_subrequest => {
+                text.extend_from_slice(&request.target.origin_form(request.head));
+            }
+            None => {
+                uri::escape(&route.uri, &mut text);
+                if route.has_args() {
+                    text.push(b'?');
+                    text.extend_from_slice(route.args());
+                }
+            }
+        }
+    }
+    Key::new(text)
 }
 
 /// The zone of the location; none if it is `off`.

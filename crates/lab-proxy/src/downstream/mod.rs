@@ -34,5 +34,6 @@ pub(crate) mod response_buffer;
 pub(crate) mod response_writer;
 pub(crate) mod stream_fields;
 pub(crate) mod subrequest;
+pub(crate) mod subrequest_exchange;
 pub(crate) mod tls_policy;
 pub(crate) mod tunnel;

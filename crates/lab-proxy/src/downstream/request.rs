@@ -240,15 +240,27 @@ async fn respond<'a>(
         context.outcome.elapsed = clock::since(started);
         context.log_access();
     }
-    if let (Some(update), Some(pass)) = (context.update.take(), context.route.pass) {
+    if context.update.is_some() || !context.stale_subrequests.is_empty() {
         // boxed, so that requests without it stay small
-        Box::pin(cache_update::send(context, upstreams, pass, *update)).await;
+        Box::pin(update_cache(context, upstreams)).await;
     }
     if let Some(target) = &context.config().post_action {
         // boxed, so that requests without it stay small
         Box::pin(send_post_action(context, upstreams, target, &body)).await;
     }
     disposition
+}
+
+/// Updates the stale responses of the cache that the request and its subrequests got.
+async fn update_cache(context: &mut RequestContext<'_>, upstreams: &Upstreams) {
+    for mut subrequest in std::mem::take(&mut context.stale_subrequests) {
+        if let (Some(update), Some(pass)) = (subrequest.update.take(), subrequest.route.pass) {
+            cache_update::send(&subrequest, upstreams, pass, *update).await;
+        }
+    }
+    if let (Some(update), Some(pass)) = (context.update.take(), context.route.pass) {
+        cache_update::send(context, upstreams, pass, *update).await;
+    }
 }
 
 /// Performs the action of the phases.
