@@ -21,6 +21,8 @@ pub(crate) struct CachedRequest<'r> {
     pub(crate) sent: i64,
     /// Whether it may change its target. Its response then needs a lifetime of its own (RFC 9110 §9.3.3).
     pub(crate) is_change: bool,
+    /// Whether it is for a slice, whose range the key names.
+    pub(crate) is_for_slice: bool,
 }
 
 /// Decides the terms of a response with this status and these fields, which arrived at `now`. None if it is not stored.
@@ -59,7 +61,8 @@ pub(crate) fn terms(
     }
     let response = ReceivedResponse { status, fields, requested: request.sent, received: now };
     let (terms, source) = terms::terms(response, &control, rules);
-    let storage_request = StorageRequest { fields: request.fields, control: request.control };
+    let storage_request =
+        StorageRequest { fields: request.fields, control: request.control, is_for_part: request.is_for_slice };
     storage::check(storage_request, status, fields, &control, source).ok()?;
     Some(terms)
 }
@@ -123,7 +126,8 @@ mod tests {
         let pass = config.servers[0].locations().all()[0].pass.as_ref().unwrap();
         let fields: Headers = lines.iter().copied().collect();
         let (none, control) = (Headers::new(), RequestControl::default());
-        let request = CachedRequest { fields: &none, control: &control, sent: NOW, is_change: false };
+        let request =
+            CachedRequest { fields: &none, control: &control, sent: NOW, is_change: false, is_for_slice: false };
         terms(pass, pass.cache.as_ref().unwrap(), request, (status, &fields), NOW).map(|terms| terms.lifetime)
     }
 

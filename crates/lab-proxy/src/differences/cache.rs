@@ -82,6 +82,13 @@ pub(super) const ROWS: &[Difference] = &[
         "The next request may find an upstream that works.",
     ),
     row(
+        "slice: slices that arrive",
+        "Sends a slice while it arrives. Closes the connection if it does not fit to the others.",
+        "Fetches a slice as a whole before it sends it, one ahead of the client. A stored one that does not fit is fetched \
+         again. Responds with 502 if the first one has another range than the requested one.",
+        "A slice of another version, or one that breaks off, is found before a byte of it is sent.",
+    ),
+    row(
         "cache: files",
         "Have the format of nginx.",
         "Have a format of lab, at the same paths. use_temp_path has no effect: files are written beside their places. Each program \

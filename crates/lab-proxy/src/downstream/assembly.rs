@@ -62,9 +62,7 @@ pub(crate) async fn collect(
             Poll::Ready(Ok(None)) => return Ok(spool.finish()),
             Poll::Ready(Err(error)) => return Err(SendError::Body(error)),
             Poll::Pending => {
-                // only a stream may have to wait for a piece
-                let Body::Stream(stream) = &mut *body else { continue };
-                stream.wait().await.map_err(|TimedOut| SendError::BodyTimedOut)?;
+                body.wait().await.map_err(|TimedOut| SendError::BodyTimedOut)?;
             }
         }
     }

@@ -19,6 +19,7 @@ pub(crate) async fn send(context: &RequestContext<'_>, upstreams: &Upstreams, pa
     let Ok(Some(stored)) = zone.find(&key, &context.request.head.headers, now()) else { return };
     let mut inner = context.subrequest();
     inner.route.repeat(&context.route);
+    inner.outcome.slice_start = context.scope().slice_start();
     let mut outcome = CacheOutcome::new(&key.text);
     outcome.status = Some(CacheStatus::Expired);
     outcome.is_storable = true;
@@ -35,6 +36,7 @@ pub(crate) async fn send(context: &RequestContext<'_>, upstreams: &Upstreams, pa
         stored: Some(stored),
         flight: Some(flight),
         invalidates: false,
+        is_for_slice: context.outcome.is_sliced.get(),
     }));
     let mut body = RequestBody::new(BodyLength::None);
     let mut timer = Timer::new();

@@ -62,7 +62,10 @@ pub(crate) async fn look_up(
     let key = key(context, config);
     let fields = &context.request.head.headers;
     let control = if config.follows_rfc { RequestControl::parse(fields) } else { RequestControl::default() };
-    let mut exchange = CachedExchange { zone, key, control, sent: now(), stored: None, flight: None, invalidates };
+    // the key has told
+    let is_for_slice = context.outcome.is_sliced.get();
+    let mut exchange =
+        CachedExchange { zone, key, control, sent: now(), stored: None, flight: None, invalidates, is_for_slice };
     if !is_cached_method {
         context.cache = Some(Box::new(exchange));
         return Ok(CacheLookup::Forward);
@@ -70,7 +73,8 @@ pub(crate) async fn look_up(
     let mut outcome = CacheOutcome::new(&exchange.key.text);
     let is_bypassed = config.is_bypassed(&context.scope()) || has_body || exchange.control.no_store;
     outcome.status = Some(if is_bypassed { CacheStatus::Bypass } else { CacheStatus::Miss });
-    outcome.is_storable = !has_body && !exchange.control.no_store && !is_behind_offset(fields, config);
+    let is_passed_on = !is_for_slice && is_behind_offset(fields, config);
+    outcome.is_storable = !has_body && !exchange.control.no_store && !is_passed_on;
     outcome.converts_head = outcome.is_storable && config.converts_head && context.is_head();
     // a HEAD that is sent as one has no content; nginx stores its response under the key of a GET
     outcome.is_storable &= outcome.converts_head || !context.is_head() || !config.follows_rfc;
@@ -87,6 +91,13 @@ pub(crate) async fn look_up(
     }
     context.outcome.cache = Some(Box::new(outcome));
     lookup
+}
+
+/// Removes what is stored for a request.
+pub(crate) fn remove(context: &RequestContext<'_>, config: &CacheConfig) {
+    if let Ok(Some(zone)) = find_zone(context, config) {
+        zone.remove(&key(context, config));
+    }
 }
 
 /// The key of a request.
@@ -259,6 +270,7 @@ fn use_stored(
         Reuse::Validate => may_be_stale && !exchange.control.no_cache && terms.staleness(now).is_some(),
     };
     outcome.status = Some(CacheStatus::Expired);
+    outcome.is_fresh_refused = terms.staleness(now).is_none() && !terms.is_validated_always;
     if is_while_updating {
         let age = config.lock.map_or(UPDATE_AGE, |lock| lock.age);
         match exchange.zone.flights().join(exchange.key.digest, clock::now(), age) {

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use lab_cache::store::StoredResponse;
 use lab_http::BodyLength;
 use lab_http::message::is_bodyless;
+use lab_net::spool::SpoolReader;
 
 use crate::config::logs::Severity;
 use crate::config::proxy::pass::ProxyPass;
@@ -16,8 +17,10 @@ use crate::downstream::cache_reception::{self, CacheReception};
 use crate::downstream::cached_response;
 use crate::downstream::client_io::discard_alongside;
 use crate::downstream::content_copy;
+use crate::downstream::first_slice;
 use crate::downstream::response_buffer::ResponseBuffer;
 use crate::downstream::response_writer::{ReadAhead, ResponseWriter, SendError, Trailers};
+use crate::downstream::slices;
 use crate::downstream::tunnel::{self, TunnelTimeouts};
 use crate::response::accel::AccelHeaders;
 use crate::response::{Body, FilterChain, Head, Response, ResponseOverride, filters, rewrite, trailers};
@@ -97,6 +100,10 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
             cache_reception::store(context, self.pass, &mut response);
         }
         let modified = content_copy::begin_file(context, self.pass, &mut response);
+        if first_slice::is_first(context, &response.head) {
+            // boxed, so that other responses stay small
+            return Box::pin(self.deliver_slice(context, response, charset.as_deref(), modified)).await;
+        }
         let buffering = &context.config().buffering;
         let read_ahead = ReadAhead { buffering, spools };
         rewrite::rewrite(&mut response.head, self.pass, &context.scope());
@@ -193,22 +200,57 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
     ) -> Result<ConnectionDisposition, Undelivered> {
         let mut response = response;
         let mut filters = response.assembly.as_mut().and_then(|assembly| assembly.filters.take());
+        match self.collect_content(context, &mut response.body, filters.as_deref_mut(), modified).await? {
+            Ok(content) => {
+                response.body = Body::spooled(content);
+                Err(Undelivered::Collected(Box::new(response)))
+            }
+            Err(disposition) => Ok(disposition),
+        }
+    }
+
+    /// Collects the first slice of a response that is put together from slices.
+    async fn deliver_slice(
+        &mut self,
+        context: &mut RequestContext<'_>,
+        response: Response,
+        charset: Option<&[u8]>,
+        modified: Option<SystemTime>,
+    ) -> Result<Option<ConnectionDisposition>, Undelivered> {
+        let mut response = response;
+        match self.collect_content(context, &mut response.body, None, modified).await? {
+            Ok(content) => Err(match slices::respond(context, self.pass, response, content, charset) {
+                Ok(response) => Undelivered::Collected(Box::new(response)),
+                Err(substitute) => Undelivered::Override(substitute),
+            }),
+            Err(disposition) => Ok(Some(disposition)),
+        }
+    }
+
+    /// Collects the content of a response, and ends the exchange. The inner error is the end of a client that is gone.
+    async fn collect_content(
+        &mut self,
+        context: &mut RequestContext<'_>,
+        body: &mut Body,
+        filters: Option<&mut FilterChain>,
+        modified: Option<SystemTime>,
+    ) -> Result<Result<SpoolReader, ConnectionDisposition>, Undelivered> {
         let collected = {
-            let collecting = pin!(assembly::collect(context, &mut response.body, filters.as_deref_mut()));
+            let collecting = pin!(assembly::collect(context, body, filters));
             self.forwarding.alongside(self.source, collecting).await
         };
         match collected {
             Ok(Ok(content)) => {
-                let mut body = std::mem::replace(&mut response.body, Body::spooled(content));
+                let mut body = std::mem::replace(body, Body::Empty);
                 content_copy::finish(context, &mut body, modified);
                 self.forwarding.finish(context, body);
-                Err(Undelivered::Collected(Box::new(response)))
+                Ok(Ok(content))
             }
             Ok(Err(error)) => {
                 let message = error.message();
-                Err(self.forwarding.fail(context, &response.body, &message, self.source.body).into())
+                Err(self.forwarding.fail(context, body, &message, self.source.body).into())
             }
-            Err(error) => Ok(self.client_failed(context, Some(&response.body), &error)),
+            Err(error) => Ok(Err(self.client_failed(context, Some(&*body), &error))),
         }
     }
 

@@ -106,7 +106,7 @@ fn after_failure(context: &mut RequestContext<'_>, pass: &ProxyPass, error: Forw
     }
 }
 
-/// Obtains a response and delivers it.
+/// Obtains a response and delivers it. The request is sent again if the cache must have another response.
 async fn exchange(
     context: &mut RequestContext<'_>,
     upstreams: &Upstreams,
@@ -125,14 +125,14 @@ async fn exchange(
         None => RequestSource { incoming: incoming.as_deref_mut(), body, timer },
     };
     loop {
-        if let Some(disposition) = attempt(context, upstreams, pass, length, source, writer).await? {
+        if let Some(disposition) = exchange_once(context, upstreams, pass, length, source, writer).await? {
             return Ok(disposition);
         }
     }
 }
 
 /// Obtains a response and delivers it. None if the request must be sent again.
-async fn attempt(
+async fn exchange_once(
     context: &mut RequestContext<'_>,
     upstreams: &Upstreams,
     pass: &ProxyPass,

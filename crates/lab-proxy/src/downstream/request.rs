@@ -15,11 +15,11 @@ use crate::downstream::client_io::ClientIo;
 use crate::downstream::local_response::send_local;
 use crate::downstream::mirror::{Mirrors, send_post_action};
 use crate::downstream::proxied::Forwarded;
-use crate::downstream::{assembly, cache_update, proxied, subrequest, tls_policy};
+use crate::downstream::{assembly, cache_update, proxied, slices, subrequest, tls_policy};
 use crate::eval::ClientConnection;
 use crate::phases::Action;
 use crate::response::local::{self, LocalContent};
-use crate::response::{ResponseOverride, Substitute};
+use crate::response::{Body, Response, ResponseOverride, Substitute};
 use crate::routing::request::{Request, bare_host, remove_unsafe_fields};
 use crate::routing::route::{BodyAdmission, ConnectionReuse};
 use crate::upstream::Upstreams;
@@ -303,6 +303,27 @@ async fn perform(
             return Ok(ConnectionDisposition::Abort);
         }
     };
+    let plan = match &mut response.body {
+        Body::Sliced(sliced) => sliced.plan(),
+        _ => None,
+    };
+    let Some(plan) = plan else { return finish(client, context, upstreams, response, body).await };
+    let mut inner = context.subrequest();
+    inner.route.repeat(&context.route);
+    let finishing = finish(client, context, upstreams, response, body);
+    // boxed, so that requests without slices stay small
+    Box::pin(slices::fetch_alongside(inner, upstreams, plan, finishing)).await
+}
+
+/// Puts a response together with other content, if there is some, and sends it.
+async fn finish(
+    client: &mut ClientIo<'_>,
+    context: &mut RequestContext<'_>,
+    upstreams: &Upstreams,
+    response: Response,
+    body: &mut RequestBody,
+) -> Result<ConnectionDisposition, ResponseOverride> {
+    let mut response = response;
     if let Some(assembly) = response.assembly.take() {
         // boxed, so that requests without it stay small
         let assembling = Box::pin(assembly::assemble(context, upstreams, &mut response, *assembly));

@@ -304,8 +304,11 @@ impl<'w, 's> ResponseWriter<'w, 's> {
 
     /// Waits until more of the body has arrived, or the client has accepted bytes.
     async fn wait(&mut self, body: &mut Body, queue: &mut ResponseBuffer, may_read: bool) -> Result<(), SendError> {
-        // only a stream may have to wait for a piece
-        let Body::Stream(stream) = body else { return self.flush().await };
+        // only a stream may have to wait for a piece, and slices for the next one
+        let Body::Stream(stream) = body else {
+            self.flush().await?;
+            return body.wait().await.map_err(|TimedOut| SendError::BodyTimedOut);
+        };
         match now_or_pending(self.outgoing.flush()).await {
             Poll::Ready(flushed) => {
                 flushed?;

@@ -19,6 +19,8 @@ pub struct CacheOutcome {
     pub is_storable: bool,
     /// Whether a HEAD is sent as a GET.
     pub converts_head: bool,
+    /// Whether a fresh response is stored that the client does not accept.
+    pub is_fresh_refused: bool,
 }
 
 /// `$upstream_cache_status`
@@ -59,6 +61,7 @@ impl CacheOutcome {
             modified: Vec::new(),
             is_storable: false,
             converts_head: false,
+            is_fresh_refused: false,
         }
     }
 

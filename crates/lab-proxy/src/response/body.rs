@@ -2,15 +2,18 @@
 
 pub(crate) mod error;
 pub(crate) mod file;
+pub(crate) mod sliced;
 pub(crate) mod stream;
 
 use std::fs::File;
 
 use lab_http::BodyLength;
+use lab_net::deadline::TimedOut;
 use lab_net::spool::SpoolReader;
 
 pub(crate) use error::BodyError;
 pub(crate) use file::{FileBody, Part, PartsBody};
+pub(crate) use sliced::{FetchedSlice, SliceContent, SlicePlan, SlicedBody};
 pub(crate) use stream::{ContentCopy, StreamBody, StreamReader};
 
 /// The bytes of a file that are read at a time.
@@ -31,6 +34,7 @@ pub(crate) enum Body {
     Parts(PartsBody),
     Spooled(SpooledBody),
     Stream(StreamBody),
+    Sliced(Box<SlicedBody>),
 }
 
 /// Content that was collected.
@@ -56,7 +60,7 @@ impl Body {
     }
 
     pub(crate) fn spooled(reader: SpoolReader) -> Body {
-        Body::Spooled(SpooledBody { reader, block: Vec::new() })
+        Body::Spooled(SpooledBody::new(reader))
     }
 
     /// Replaces a file or bytes by parts of them, which have `length` bytes together. Other bodies stay.
@@ -86,8 +90,22 @@ impl Body {
             Body::Bytes { content, .. } => BodyLength::Sized(content.len() as u64),
             Body::File(file) => BodyLength::Sized(file.length()),
             Body::Parts(parts) => BodyLength::Sized(parts.length()),
-            Body::Spooled(spooled) => BodyLength::Sized(spooled.reader.left() as u64),
+            Body::Spooled(spooled) => BodyLength::Sized(spooled.length()),
             Body::Stream(stream) => stream.length(),
+            Body::Sliced(sliced) => sliced.length(),
+        }
+    }
+
+    /// Waits until [`next_piece`](Body::next_piece) has a piece, or the content has ended. Only content that is on its way
+    /// is waited for.
+    pub(crate) async fn wait(&mut self) -> Result<(), TimedOut> {
+        match self {
+            Body::Stream(stream) => stream.wait().await,
+            Body::Sliced(sliced) => {
+                sliced.wait().await;
+                Ok(())
+            }
+            _ => Ok(()),
         }
     }
 
@@ -105,11 +123,20 @@ impl Body {
             Body::File(file) => file.next_piece(),
             Body::Parts(parts) => parts.next_piece(),
             Body::Spooled(spooled) => spooled.next_piece(),
+            Body::Sliced(sliced) => sliced.next_piece().await,
         }
     }
 }
 
 impl SpooledBody {
+    fn new(reader: SpoolReader) -> SpooledBody {
+        SpooledBody { reader, block: Vec::new() }
+    }
+
+    fn length(&self) -> u64 {
+        self.reader.left() as u64
+    }
+
     fn next_piece(&mut self) -> Result<Option<&[u8]>, BodyError> {
         self.block.resize(self.reader.left().min(BLOCK), 0);
         self.reader.read_exact(&mut self.block).map_err(BodyError::FileRead)?;

@@ -25,6 +25,7 @@ use lab_http::{BodyLength, Version};
 pub(crate) mod accel;
 pub(crate) mod assembly;
 pub(crate) mod body;
+pub(crate) mod content_range;
 mod cookies;
 pub(crate) mod error_page;
 pub(crate) mod filters;

@@ -18,6 +18,9 @@ pub(crate) enum BodyError {
     FileTruncated,
     #[error("read() failed ({0})")]
     FileRead(io::Error),
+    /// A slice cannot be fetched, or does not fit to the others.
+    #[error("{0}")]
+    Slice(String),
     /// A filter cannot process the content.
     #[error("{0}")]
     Filter(String),
@@ -29,9 +32,11 @@ impl BodyError {
         match self {
             BodyError::FileTruncated => Severity::Alert,
             BodyError::FileRead(_) => Severity::Crit,
-            BodyError::Truncated | BodyError::Invalid(_) | BodyError::Receive(_) | BodyError::Filter(_) => {
-                Severity::Error
-            }
+            BodyError::Truncated
+            | BodyError::Invalid(_)
+            | BodyError::Receive(_)
+            | BodyError::Slice(_)
+            | BodyError::Filter(_) => Severity::Error,
         }
     }
 }

@@ -65,7 +65,7 @@ impl PartsBody {
 
 impl FileBody {
     /// `length` bytes of a file, from `start` on.
-    pub(super) fn new(file: File, start: u64, length: u64) -> FileBody {
+    pub(crate) fn new(file: File, start: u64, length: u64) -> FileBody {
         FileBody { file, base: start, position: start, left: length, block: Vec::new() }
     }
 

@@ -45,13 +45,13 @@ pub(crate) enum ContentCopy {
 }
 
 /// A part of the content. The rest is read as well.
-#[derive(Debug, Clone, Copy)]
-struct Window {
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Window {
     /// How many bytes in front of it are still to be read.
-    skipped: u64,
+    pub(super) skipped: u64,
     /// How many of its bytes are still to be read.
-    left: u64,
-    length: u64,
+    pub(super) left: u64,
+    pub(super) length: u64,
 }
 
 /// Content that is passed on at a limited rate.
@@ -66,7 +66,7 @@ struct Throttle {
 
 impl Window {
     /// The part of the next piece that is within the window, which may be empty.
-    fn part_of<'p>(&mut self, piece: &'p [u8]) -> &'p [u8] {
+    pub(super) fn part_of<'p>(&mut self, piece: &'p [u8]) -> &'p [u8] {
         let skipped = usize::try_from(self.skipped).unwrap_or(usize::MAX).min(piece.len());
         let rest = &piece[skipped..];
         let taken = usize::try_from(self.left).unwrap_or(usize::MAX).min(rest.len());
