@@ -36,13 +36,15 @@ pub(crate) fn terms(
     if !config.follows_rfc {
         return nginx_terms::terms(config, &pass.ignored, status, fields, now);
     }
-    // as in nginx: a cookie is for one client, unless the configuration says that it is not
-    if fields.contains("set-cookie") && !pass.ignored.contains(b"set-cookie") {
-        return None;
-    }
     let targeted = targeted::control(fields, &config.targeted_fields);
     let is_targeted = targeted.is_some();
     let control = targeted.unwrap_or_else(|| control(&pass.ignored, fields));
+    // as in nginx: a cookie is for one client, unless the configuration says that it is not. One that the response excepts
+    // is not stored with it.
+    let stores_cookie = fields.contains("set-cookie") && !terms::is_left_out(&control, b"set-cookie");
+    if stores_cookie && !pass.ignored.contains(b"set-cookie") {
+        return None;
+    }
     let accel = fields.get("x-accel-expires").filter(|_| !pass.ignored.contains(b"x-accel-expires"));
     let lifetime = match accel.and_then(|value| nginx_terms::accel_expires(value, now)) {
         Some(AccelExpires::Never) => return None,
@@ -140,6 +142,7 @@ mod tests {
             ("", 200, &[("Cache-Control", "max-age=5")], Some(5)),
             ("", 200, &[("ETag", "\"a\"")], Some(0)),
             ("", 200, &[("Cache-Control", "max-age=5"), ("Set-Cookie", "a")], None),
+            ("", 200, &[("Cache-Control", "max-age=5, private=Set-Cookie"), ("Set-Cookie", "a")], Some(5)),
             (valid, 200, &[], Some(60)),
             (valid, 200, &[("Cache-Control", "max-age=5")], Some(5)),
             (valid, 200, &[("X-Accel-Expires", "7"), ("Cache-Control", "max-age=5")], Some(7)),
