@@ -162,6 +162,7 @@ pub(crate) const RULES: &[DirectiveRule] = &[
     rule("secure_link_md5", REQUEST, (1, 1), Shape::Once),
     rule("secure_link_secret", LOCATION, (1, 1), Shape::Once),
     rule("max_ranges", REQUEST, (1, 1), Shape::Once),
+    rule("slice", REQUEST, (1, 1), Shape::Once),
     rule("expires", REQUEST_IF, (1, 2), Shape::Once),
     rule("charset", REQUEST_IF, (1, 1), Shape::Once),
     rule("override_charset", REQUEST_IF, (1, 1), Shape::Once),

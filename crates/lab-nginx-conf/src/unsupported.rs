@@ -67,7 +67,7 @@ pub(crate) const REFUSED: &[Refused] = &[
         reason: "Clients decompress zstd without a dictionary, in blocks of any size. Remove it.",
     },
     Refused {
-        names: &["create_full_put_path", "empty_gif", "flv", "min_delete_depth", "random_index", "slice"],
+        names: &["create_full_put_path", "empty_gif", "flv", "min_delete_depth", "random_index"],
         prefixes: &["dav_", "mp4", "fancyindex"],
         reason: "Files are served read-only. Use root, alias, index, autoindex and try_files.",
     },

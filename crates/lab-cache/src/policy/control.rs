@@ -43,6 +43,8 @@ pub struct RequestControl {
     pub min_fresh: Option<u32>,
     /// How many seconds a response may be stale; [`MAX_DELTA`] for any number.
     pub max_stale: Option<u32>,
+    /// How many seconds it may be stale if a new one cannot be had (RFC 5861 §4).
+    pub stale_if_error: Option<u32>,
 }
 
 impl FieldScope {
@@ -124,6 +126,7 @@ impl RequestControl {
                     control.max_stale = Some(control.max_stale.map_or(seconds, |own| own.min(seconds)));
                 }
             }
+            b"stale-if-error" => lower(&mut control.stale_if_error, argument),
             _ => {}
         });
         control
@@ -287,6 +290,8 @@ mod tests {
             ("max-stale", RequestControl { max_stale: Some(MAX_DELTA), ..nothing.clone() }),
             ("max-stale=9", RequestControl { max_stale: Some(9), ..nothing.clone() }),
             ("max-stale=x", nothing.clone()),
+            ("stale-if-error=7, stale-if-error=9", RequestControl { stale_if_error: Some(7), ..nothing.clone() }),
+            ("stale-if-error=x", RequestControl { stale_if_error: Some(0), ..nothing.clone() }),
         ] {
             assert_eq!(with(value), expected, "{value}");
         }

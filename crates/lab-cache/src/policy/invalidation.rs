@@ -27,6 +27,12 @@ pub fn is_successful(status: u16) -> bool {
     (200..400).contains(&status)
 }
 
+/// Whether a reference is to the target itself.
+#[must_use]
+pub fn is_own_target(reference: &[u8], origin: &[u8], target: &[u8]) -> bool {
+    resolve(reference, origin, target).is_some_and(|resolved| resolved == without_dot_segments(target))
+}
+
 /// Resolves a reference (RFC 3986 §5.2) to a target of the same origin.
 fn resolve(reference: &[u8], origin: &[u8], base: &[u8]) -> Option<Vec<u8>> {
     let reference = reference.split(|&byte| byte == b'#').next()?;
@@ -141,6 +147,8 @@ mod tests {
         ] {
             let found = resolve(reference.as_bytes(), b"http://example.org", b"/a/b?c");
             assert_eq!(found.as_deref(), expected.map(str::as_bytes), "{reference}");
+            let is_own = is_own_target(reference.as_bytes(), b"http://example.org", b"/a/b?c");
+            assert_eq!(is_own, expected == Some("/a/b?c"), "{reference}");
         }
     }
 

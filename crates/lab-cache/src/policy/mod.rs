@@ -15,3 +15,5 @@ pub mod reuse;
 pub mod update;
 pub mod invalidation;
 pub mod status;
+#[cfg(test)]
+mod tests;

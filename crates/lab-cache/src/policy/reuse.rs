@@ -47,12 +47,13 @@ pub fn may_use_after_error(terms: &Terms, request: &RequestControl, is_allowed: 
     if terms.is_never_stale {
         return false;
     }
+    let if_error = terms.stale_if_error.max(request.stale_if_error.unwrap_or(0));
     let Some(staleness) = terms.staleness(now) else {
         // a fresh one was to be validated only because the client asked for that
-        return is_allowed || terms.stale_if_error > 0;
+        return is_allowed || if_error > 0;
     };
     let accepts = request.max_stale.is_some_and(|limit| limit == MAX_DELTA || staleness <= limit);
-    is_allowed || accepts || terms.stale_if_error > staleness
+    is_allowed || accepts || if_error > staleness
 }
 
 #[cfg(test)]
@@ -129,6 +130,9 @@ mod tests {
             (90, "", true, true),
             (90, "max-stale=30", false, true),
             (90, "max-stale=29", false, false),
+            (90, "stale-if-error=31", false, true),
+            (90, "stale-if-error=30", false, false),
+            (70, "stale-if-error=1", false, true),
             (10, "no-cache", false, true),
         ] {
             let found = may_use_after_error(&terms, &control(value), is_allowed, NOW + later);

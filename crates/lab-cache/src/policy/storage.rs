@@ -10,6 +10,8 @@ use super::terms::LifetimeSource;
 pub struct StorageRequest<'r> {
     pub fields: &'r Headers,
     pub control: &'r RequestControl,
+    /// Whether its key names the range of a part, so that a part is stored as it is.
+    pub is_for_part: bool,
 }
 
 /// Why a response is not stored.
@@ -42,7 +44,7 @@ pub fn check(
     control: &ResponseControl,
     source: LifetimeSource,
 ) -> Result<(), StorageRefusal> {
-    if status < 200 || matches!(status, 206 | 304) {
+    if status < 200 || status == 304 || (status == 206 && !request.is_for_part) {
         return Err(StorageRefusal::Partial);
     }
     if control.must_understand && !is_understood(status) {
@@ -70,12 +72,12 @@ pub fn check(
 
 /// Whether a stored response can be validated, which makes it useful without a lifetime.
 fn has_validator(status: u16, fields: &Headers) -> bool {
-    status == 200 && (fields.contains("etag") || fields.contains("last-modified"))
+    matches!(status, 200 | 206) && (fields.contains("etag") || fields.contains("last-modified"))
 }
 
 /// Whether this cache knows what a status means for caches (RFC 9110 §15).
 fn is_understood(status: u16) -> bool {
-    matches!(status, 200..=205 | 300..=303 | 305 | 307 | 308 | 400..=417 | 421 | 422 | 426 | 500..=505)
+    matches!(status, 200..=206 | 300..=303 | 305 | 307 | 308 | 400..=417 | 421 | 422 | 426 | 500..=505)
 }
 
 #[cfg(test)]
@@ -91,7 +93,8 @@ mod tests {
         } else {
             LifetimeSource::None
         };
-        let request = StorageRequest { fields: &request, control: &RequestControl::parse(&request) };
+        let control_of_request = RequestControl::parse(&request);
+        let request = StorageRequest { fields: &request, control: &control_of_request, is_for_part: false };
         check(request, status, &fields, &control, source)
     }
 

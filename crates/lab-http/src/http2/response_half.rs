@@ -48,11 +48,6 @@ impl ResponseHalf {
         self.head = Some(head);
     }
 
-    /// Takes an unsent head back. False if it was sent.
-    pub fn retract_head(&mut self) -> bool {
-        self.head.take().is_some()
-    }
-
     /// Sends the head of a 1xx response.
     pub fn send_informational(&mut self, head: Response<()>) -> io::Result<()> {
         self.sender.borrow_mut().response.send_informational(head).map_err(io::Error::other)

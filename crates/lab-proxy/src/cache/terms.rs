@@ -19,6 +19,10 @@ pub(crate) struct CachedRequest<'r> {
     pub(crate) control: &'r RequestControl,
     /// When it was sent, in seconds since 1970.
     pub(crate) sent: i64,
+    /// Whether it may change its target. Its response then needs a lifetime of its own (RFC 9110 §9.3.3).
+    pub(crate) is_change: bool,
+    /// Whether it is for a slice, whose range the key names.
+    pub(crate) is_for_slice: bool,
 }
 
 /// Decides the terms of a response with this status and these fields, which arrived at `now`. None if it is not stored.
@@ -32,13 +36,15 @@ pub(crate) fn terms(
     if !config.follows_rfc {
         return nginx_terms::terms(config, &pass.ignored, status, fields, now);
     }
-    // as in nginx: a cookie is for one client, unless the configuration says that it is not
-    if fields.contains("set-cookie") && !pass.ignored.contains(b"set-cookie") {
-        return None;
-    }
     let targeted = targeted::control(fields, &config.targeted_fields);
     let is_targeted = targeted.is_some();
     let control = targeted.unwrap_or_else(|| control(&pass.ignored, fields));
+    // as in nginx: a cookie is for one client, unless the configuration says that it is not. One that the response excepts
+    // is not stored with it.
+    let stores_cookie = fields.contains("set-cookie") && !terms::is_left_out(&control, b"set-cookie");
+    if stores_cookie && !pass.ignored.contains(b"set-cookie") {
+        return None;
+    }
     let accel = fields.get("x-accel-expires").filter(|_| !pass.ignored.contains(b"x-accel-expires"));
     let lifetime = match accel.and_then(|value| nginx_terms::accel_expires(value, now)) {
         Some(AccelExpires::Never) => return None,
@@ -52,12 +58,13 @@ pub(crate) fn terms(
     };
     let has_expires = fields.contains("expires") && !rules.ignores_expires;
     let is_explicit = lifetime.is_some() || control.s_maxage.or(control.max_age).is_some() || has_expires;
-    if rules.default_lifetime == Some(0) && !is_explicit {
+    if !is_explicit && (request.is_change || rules.default_lifetime == Some(0)) {
         return None;
     }
     let response = ReceivedResponse { status, fields, requested: request.sent, received: now };
     let (terms, source) = terms::terms(response, &control, rules);
-    let storage_request = StorageRequest { fields: request.fields, control: request.control };
+    let storage_request =
+        StorageRequest { fields: request.fields, control: request.control, is_for_part: request.is_for_slice };
     storage::check(storage_request, status, fields, &control, source).ok()?;
     Some(terms)
 }
@@ -121,7 +128,8 @@ mod tests {
         let pass = config.servers[0].locations().all()[0].pass.as_ref().unwrap();
         let fields: Headers = lines.iter().copied().collect();
         let (none, control) = (Headers::new(), RequestControl::default());
-        let request = CachedRequest { fields: &none, control: &control, sent: NOW };
+        let request =
+            CachedRequest { fields: &none, control: &control, sent: NOW, is_change: false, is_for_slice: false };
         terms(pass, pass.cache.as_ref().unwrap(), request, (status, &fields), NOW).map(|terms| terms.lifetime)
     }
 
@@ -134,6 +142,7 @@ mod tests {
             ("", 200, &[("Cache-Control", "max-age=5")], Some(5)),
             ("", 200, &[("ETag", "\"a\"")], Some(0)),
             ("", 200, &[("Cache-Control", "max-age=5"), ("Set-Cookie", "a")], None),
+            ("", 200, &[("Cache-Control", "max-age=5, private=Set-Cookie"), ("Set-Cookie", "a")], Some(5)),
             (valid, 200, &[], Some(60)),
             (valid, 200, &[("Cache-Control", "max-age=5")], Some(5)),
             (valid, 200, &[("X-Accel-Expires", "7"), ("Cache-Control", "max-age=5")], Some(7)),

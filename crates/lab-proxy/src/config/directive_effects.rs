@@ -85,6 +85,7 @@ const ROWS: &[Row] = &[
     ("worker_rlimit_nofile", "main", "worker_rlimit_nofile 100;", "worker_rlimit_nofile 200;"),
     ("chunked_transfer_encoding", "location", "chunked_transfer_encoding on;", "chunked_transfer_encoding off;"),
     ("max_ranges", "location", "max_ranges 1;", "max_ranges 2;"),
+    ("slice", "location", "slice 1m;", "slice 2m;"),
     ("userid", "location", "userid on;", "userid v1;"),
     ("userid_name", "location", "userid on; userid_name a;", "userid on; userid_name b;"),
     ("userid_domain", "location", "userid on; userid_domain a;", "userid on; userid_domain b;"),

@@ -27,4 +27,6 @@ pub(crate) struct CachedExchange {
     pub(crate) flight: Option<Flight>,
     /// Whether the request changes something, so that what is stored for its target is not used again.
     pub(crate) invalidates: bool,
+    /// Whether the key names the range of a slice.
+    pub(crate) is_for_slice: bool,
 }

@@ -32,6 +32,8 @@ pub(crate) struct RequestContext<'a> {
     pub(crate) cache: Option<Box<CachedExchange>>,
     /// What updates the cache after the response; none in most cases.
     pub(crate) update: Option<Box<PendingUpdate>>,
+    /// Subrequests that have such an update.
+    pub(crate) stale_subrequests: Vec<RequestContext<'a>>,
 }
 
 impl<'a> RequestContext<'a> {
@@ -55,6 +57,7 @@ impl<'a> RequestContext<'a> {
             outcome,
             cache: None,
             update: None,
+            stale_subrequests: Vec::new(),
         }
     }
 
@@ -69,6 +72,13 @@ impl<'a> RequestContext<'a> {
         inner.route.method = self.route.method;
         inner.route.is_subrequest = true;
         inner
+    }
+
+    /// Keeps a subrequest whose response was stale until the cache is updated.
+    pub(crate) fn keep_for_update(&mut self, subrequest: RequestContext<'a>) {
+        if subrequest.update.is_some() {
+            self.stale_subrequests.push(subrequest);
+        }
     }
 
     /// The configuration of the current location.

@@ -22,8 +22,9 @@ pub(super) const ROWS: &[Difference] = &[
     row(
         "cache: 304 to a validation",
         "Renews the lifetime of the stored response.",
-        "Brings the fields of the stored response up to date as well. With `proxy_cache_rfc off` as nginx.",
-        "RFC 9111 §3.2.",
+        "Brings the fields of the stored response up to date as well. If its validators are those of another response, the \
+         request is sent again without conditions. With `proxy_cache_rfc off` as nginx.",
+        "RFC 9111 §3.2 and §4.3.4.",
     ),
     row(
         "cache: POST, PUT, DELETE and unknown methods",
@@ -31,6 +32,18 @@ pub(super) const ROWS: &[Difference] = &[
         "Remove those of their target, and of Location and Content-Location on the same host, if they succeed. With \
          `proxy_cache_rfc off` as nginx.",
         "RFC 9111 §4.4.",
+    ),
+    row(
+        "cache: HEAD with proxy_cache_convert_head off",
+        "Has no effect on the stored response to a GET.",
+        "Brings it up to date, or makes it stale if the content has changed. With `proxy_cache_rfc off` as nginx.",
+        "RFC 9111 §4.3.5.",
+    ),
+    row(
+        "cache: response to a POST that names its own target in Content-Location",
+        "Is not stored.",
+        "Is stored for later GETs, if its fields give it a lifetime. With `proxy_cache_rfc off` as nginx.",
+        "RFC 9110 §9.3.3.",
     ),
     row(
         "cache: no proxy_cache_key",
@@ -69,10 +82,11 @@ pub(super) const ROWS: &[Difference] = &[
         "The next request may find an upstream that works.",
     ),
     row(
-        "cache: subrequests of auth_request, ssi and addition",
-        "Pass the cache.",
-        "Do not pass the cache.",
-        "Not implemented yet.",
+        "slice: slices that arrive",
+        "Sends a slice while it arrives. Closes the connection if it does not fit to the others.",
+        "Fetches a slice as a whole before it sends it, one ahead of the client. A stored one that does not fit is fetched \
+         again. Responds with 502 if the first one has another range than the requested one.",
+        "A slice of another version, or one that breaks off, is found before a byte of it is sent.",
     ),
     row(
         "cache: files",

@@ -7,6 +7,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::Poll;
 
+use lab_cache::store::StoredResponse;
 use lab_http::BodyLength;
 use lab_net::deadline::{TimedOut, Timer, now_or_pending};
 use lab_net::spool::{Spool, SpoolReader, SpoolShare};
@@ -15,7 +16,10 @@ use lab_net::turn::TurnBudget;
 use crate::config::logs::Severity;
 use crate::config::proxy::pass::ProxyPass;
 use crate::context::{RequestBody, RequestContext, RequestSource};
+use crate::downstream::cache_reception;
+use crate::downstream::cached_response;
 use crate::downstream::response_writer::SendError;
+use crate::downstream::subrequest_exchange::{self, SubrequestResponse};
 use crate::phases::Action;
 use crate::response::accel::AccelHeaders;
 use crate::response::assembly::Assembly;
@@ -25,7 +29,6 @@ use crate::response::{Body, FilterChain, Response, ResponseOverride, Substitute,
 use crate::routing::route::ErrorPages;
 use crate::upstream::Upstreams;
 use crate::upstream::error::ForwardError;
-use crate::upstream::forwarding::{Forwarding, Received};
 
 /// How deep pages may include each other, as in nginx.
 const MAX_DEPTH: usize = 50;
@@ -59,9 +62,7 @@ pub(crate) async fn collect(
             Poll::Ready(Ok(None)) => return Ok(spool.finish()),
             Poll::Ready(Err(error)) => return Err(SendError::Body(error)),
             Poll::Pending => {
-                // only a stream may have to wait for a piece
-                let Body::Stream(stream) = &mut *body else { continue };
-                stream.wait().await.map_err(|TimedOut| SendError::BodyTimedOut)?;
+                body.wait().await.map_err(|TimedOut| SendError::BodyTimedOut)?;
             }
         }
     }
@@ -71,15 +72,21 @@ pub(crate) async fn collect(
 ///
 /// # Errors
 /// The content could not be collected; the client has got nothing yet.
-pub(crate) async fn assemble(
-    context: &RequestContext<'_>,
+pub(crate) async fn assemble<'c>(
+    context: &mut RequestContext<'c>,
     upstreams: &Upstreams,
     response: &mut Response,
     assembly: Assembly,
 ) -> Result<(), SendError> {
     let Assembly { mut filters, before, after, has_commands } = assembly;
     let own = collect(context, &mut response.body, filters.as_deref_mut()).await?;
-    let mut assembler = Assembler { upstreams, output: new_spool(context), state: SsiState::default(), includes: 0 };
+    let mut assembler: Assembler<'_, 'c> = Assembler {
+        upstreams,
+        output: new_spool(context),
+        state: SsiState::default(),
+        includes: 0,
+        stale_subrequests: Vec::new(),
+    };
     let added = |path: String| Include { path: path.into_bytes(), args: None, variable: None, stub: None };
     if let Some(path) = before {
         assembler.include(context, added(path), 0).await?;
@@ -90,6 +97,7 @@ pub(crate) async fn assemble(
     }
     response.body = Body::spooled(assembler.output.finish());
     response.hides_length = true;
+    context.stale_subrequests.append(&mut assembler.stale_subrequests);
     Ok(())
 }
 
@@ -97,12 +105,14 @@ fn new_spool(context: &RequestContext<'_>) -> Spool {
     Spool::new(context.config().buffering.response_memory, None, SpoolShare::UNLIMITED)
 }
 
-struct Assembler<'u> {
+struct Assembler<'u, 'c> {
     upstreams: &'u Upstreams,
     output: Spool,
     state: SsiState,
     /// The number of includes so far.
     includes: usize,
+    /// The includes whose stored responses must be updated.
+    stale_subrequests: Vec<RequestContext<'c>>,
 }
 
 /// The response to a subrequest.
@@ -124,11 +134,11 @@ impl Fragment<'_> {
     }
 }
 
-impl Assembler<'_> {
+impl<'c> Assembler<'_, 'c> {
     /// Appends content. Executes its commands, if it has some.
     async fn append(
         &mut self,
-        context: &RequestContext<'_>,
+        context: &RequestContext<'c>,
         content: SpoolReader,
         has_commands: bool,
         depth: usize,
@@ -159,7 +169,7 @@ impl Assembler<'_> {
 
     async fn perform(
         &mut self,
-        context: &RequestContext<'_>,
+        context: &RequestContext<'c>,
         page: &Page<'_>,
         step: Option<Step>,
         depth: usize,
@@ -190,7 +200,7 @@ impl Assembler<'_> {
     /// Appends the content of a subrequest, or sets a variable to it.
     fn include<'s>(
         &'s mut self,
-        context: &'s RequestContext<'_>,
+        context: &'s RequestContext<'c>,
         include: Include,
         depth: usize,
     ) -> Pin<Box<dyn Future<Output = Result<(), SendError>> + 's>> {
@@ -204,17 +214,26 @@ impl Assembler<'_> {
             };
             let Fragment { context: inner, content, has_commands } = fragment;
             let Some(variable) = variable else {
-                return self.append(&inner, content, has_commands, depth + 1).await;
+                let appended = self.append(&inner, content, has_commands, depth + 1).await;
+                self.keep_for_update(inner);
+                return appended;
             };
             let output = std::mem::replace(&mut self.output, new_spool(context));
             let appended = self.append(&inner, content, has_commands, depth + 1).await;
             let mut value = std::mem::replace(&mut self.output, output).finish();
+            self.keep_for_update(inner);
             appended?;
             let mut bytes = vec![0; value.left()];
             value.read_exact(&mut bytes).map_err(SendError::SpoolFile)?;
             self.state.set(&variable, bytes);
             Ok(())
         })
+    }
+
+    fn keep_for_update(&mut self, subrequest: RequestContext<'c>) {
+        if subrequest.update.is_some() {
+            self.stale_subrequests.push(subrequest);
+        }
     }
 }
 
@@ -320,35 +339,51 @@ async fn pass_on(
     let mut request_body = RequestBody::of_bytes(own.unwrap_or_default());
     let mut timer = Timer::new();
     let mut source = RequestSource { incoming: None, body: &mut request_body, timer: &mut timer };
-    let mut forwarding = Forwarding::new(context, upstreams, pass, length).await?;
-    loop {
-        let mut response = match forwarding.receive(context, &mut source).await? {
-            Received::Final(response) => response,
-            Received::Interim(_) => continue,
-            Received::Switching(_) => return Err(Unfetched::Failed),
+    let (mut forwarding, mut response) =
+        match subrequest_exchange::fetch(context, upstreams, pass, length, &mut source).await? {
+            SubrequestResponse::Stored(stored) => return respond_stored(context, pass, *stored).await,
+            SubrequestResponse::Received(_, response) if response.head.status == 101 => return Err(Unfetched::Failed),
+            SubrequestResponse::Received(forwarding, response) => (forwarding, *response),
         };
-        context.outcome.keep_upstream(response.head.fields());
-        let accel = AccelHeaders::parse(response.head.fields(), pass);
-        let charset = accel.charset.map(<[u8]>::to_vec);
-        let replaced = ResponseOverride::decide(context, pass, &response.head, &accel);
-        let replaced = replaced.or_else(|| {
-            rewrite::rewrite(&mut response.head, pass, &context.scope());
-            filters::apply(context, &mut response, charset.as_deref()).err()
-        });
-        if let Some(substitute) = replaced {
-            forwarding.finish(context, response.body);
-            return Err(Unfetched::Override(substitute));
+    let accel = AccelHeaders::parse(response.head.fields(), pass);
+    let charset = accel.charset.map(<[u8]>::to_vec);
+    let mut replaced = ResponseOverride::decide(context, pass, &response.head, &accel);
+    if replaced.is_none() {
+        if pass.cache.is_some() {
+            cache_reception::store(context, pass, &mut response);
         }
-        let collected = collect_own(context, &mut response).await;
-        return match collected {
-            Ok(content) => {
-                forwarding.finish(context, response.body);
-                Ok((content, response.assembly.is_some()))
-            }
-            Err(error) => {
-                let failed = forwarding.fail(context, &response.body, &error.message(), source.body);
-                Err(failed.into())
-            }
-        };
+        rewrite::rewrite(&mut response.head, pass, &context.scope());
+        replaced = filters::apply(context, &mut response, charset.as_deref()).err();
+    }
+    if let Some(substitute) = replaced {
+        forwarding.finish(context, response.body);
+        return Err(Unfetched::Override(substitute));
+    }
+    match collect_own(context, &mut response).await {
+        Ok(content) => {
+            cached_response::finish_copy(context, &mut response.body);
+            forwarding.finish(context, response.body);
+            Ok((content, response.assembly.is_some()))
+        }
+        Err(error) => {
+            let failed = forwarding.fail(context, &response.body, &error.message(), source.body);
+            Err(failed.into())
+        }
+    }
+}
+
+/// The content of a stored response, and whether it has commands.
+async fn respond_stored(
+    context: &mut RequestContext<'_>,
+    pass: &ProxyPass,
+    stored: StoredResponse,
+) -> Result<(SpoolReader, bool), Unfetched> {
+    let mut response = cached_response::respond(context, pass, stored).map_err(Unfetched::Override)?;
+    match collect_own(context, &mut response).await {
+        Ok(content) => Ok((content, response.assembly.is_some())),
+        Err(error) => {
+            context.log_error(Severity::Error, &error.message(), None);
+            Err(Unfetched::Failed)
+        }
     }
 }

@@ -5,15 +5,11 @@ use lab_cache::policy::control::RequestControl;
 use lab_http::BodyLength;
 
 use crate::cache::now;
-use crate::config::logs::Severity;
 use crate::config::proxy::pass::ProxyPass;
 use crate::context::{CachedExchange, PendingUpdate, RequestBody, RequestContext, RequestSource};
-use crate::downstream::cached::{self, CacheReception};
-use crate::downstream::cached_response;
+use crate::downstream::subrequest_exchange::{self, SubrequestResponse, store_and_discard};
 use crate::eval::{CacheOutcome, CacheStatus};
-use crate::response::Response;
 use crate::upstream::Upstreams;
-use crate::upstream::forwarding::{Forwarding, Received};
 use lab_net::deadline::Timer;
 
 /// Sends the request, and stores its response.
@@ -23,6 +19,7 @@ pub(crate) async fn send(context: &RequestContext<'_>, upstreams: &Upstreams, pa
     let Ok(Some(stored)) = zone.find(&key, &context.request.head.headers, now()) else { return };
     let mut inner = context.subrequest();
     inner.route.repeat(&context.route);
+    inner.outcome.slice_start = context.scope().slice_start();
     let mut outcome = CacheOutcome::new(&key.text);
     outcome.status = Some(CacheStatus::Expired);
     outcome.is_storable = true;
@@ -39,31 +36,17 @@ pub(crate) async fn send(context: &RequestContext<'_>, upstreams: &Upstreams, pa
         stored: Some(stored),
         flight: Some(flight),
         invalidates: false,
+        is_for_slice: context.outcome.is_sliced.get(),
     }));
     let mut body = RequestBody::new(BodyLength::None);
     let mut timer = Timer::new();
     let mut source = RequestSource { incoming: None, body: &mut body, timer: &mut timer };
-    let Ok(mut forwarding) = Forwarding::new(&inner, upstreams, pass, pass.length_without_body()).await else { return };
-    loop {
-        match forwarding.receive(&mut inner, &mut source).await {
-            Ok(Received::Interim(_)) => {}
-            Ok(Received::Final(mut response)) => {
-                if let CacheReception::Own = cached::receive(&mut inner, pass, &response) {
-                    cached::store(&mut inner, pass, &mut response);
-                    read_to_end(&inner, &mut response).await;
-                }
-                return forwarding.finish(&mut inner, response.body);
-            }
-            // a failure is in the error log
-            Ok(Received::Switching(_)) | Err(_) => return,
+    let length = pass.length_without_body();
+    match subrequest_exchange::exchange(&mut inner, upstreams, pass, length, &mut source).await {
+        Ok(SubrequestResponse::Received(forwarding, response)) => {
+            store_and_discard(&mut inner, pass, forwarding, response).await;
         }
-    }
-}
-
-/// Reads a body that is stored, to its end.
-async fn read_to_end(context: &RequestContext<'_>, response: &mut Response) {
-    match cached_response::read_rest(&mut response.body).await {
-        Ok(()) => cached_response::finish_copy(context, &mut response.body),
-        Err(message) => context.log_error(Severity::Error, &message, None),
+        // a failure is in the error log
+        Ok(SubrequestResponse::Stored(_)) | Err(_) => {}
     }
 }

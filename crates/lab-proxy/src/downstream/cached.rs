@@ -1,5 +1,4 @@
-//! The way of a request through the cache: what is stored is looked up before an upstream is contacted, and what the
-//! upstream sends is stored, or brings what is stored up to date.
+//! Looks for a stored response before an upstream is contacted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +14,9 @@ use crate::cache::now;
 use crate::clock;
 use crate::config::logs::Severity;
 use crate::config::proxy::cache::{CacheConfig, CacheLock, ZoneChoice};
-use crate::config::proxy::pass::ProxyPass;
 use crate::context::{CachedExchange, PendingUpdate, RequestContext};
-use crate::downstream::cached_response;
 use crate::eval::{CacheOutcome, CacheStatus};
-use crate::response::{Response, ResponseOverride};
+use crate::routing::uri;
 
 /// What follows from a look into the cache.
 #[derive(Debug)]
@@ -35,35 +32,40 @@ pub(crate) enum CacheLookup {
 }
 
 /// Looks for a stored response. Without one, or with one that must be validated, the request is prepared for the
-/// upstream.
+/// upstream. `has_body` is whether the request has a body.
 ///
 /// # Errors
-/// The client accepts stored responses only, and there is none; the zone does not exist.
+/// The status in place of a response: the client accepts stored responses only, and there is none; the zone does not
+/// exist.
 pub(crate) async fn look_up(
     context: &mut RequestContext<'_>,
     config: &CacheConfig,
-) -> Result<CacheLookup, ResponseOverride> {
+    has_body: bool,
+) -> Result<CacheLookup, u16> {
     let Some(zone) = find_zone(context, config)? else { return Ok(CacheLookup::Forward) };
     let method = context.route.method;
     if let Some(purge) = config.purge.as_ref().filter(|purge| purge.method == method) {
         if !purge.allows(context.scope().client_ip()) {
-            return Err(ResponseOverride::page(403));
+            return Err(403);
         }
-        let key = Key::new(config.key.value(&context.scope()));
+        let key = key(context, config);
         let is_removed = zone.remove(&key);
-        return if is_removed { Ok(CacheLookup::Purged(key)) } else { Err(ResponseOverride::page(404)) };
+        return if is_removed { Ok(CacheLookup::Purged(key)) } else { Err(404) };
     }
     let is_cached_method = config.methods.iter().any(|own| own == method);
     let invalidates = config.follows_rfc && !is_cached_method && !invalidation::is_safe(method);
     // the key says nothing of a body, by which an application may decide
-    let has_body = config.follows_rfc && !context.request.body.is_empty() && method != b"POST";
+    let has_body = has_body && config.follows_rfc && method != b"POST";
     if !is_cached_method && !invalidates {
         return Ok(CacheLookup::Forward);
     }
-    let key = Key::new(config.key.value(&context.scope()));
+    let key = key(context, config);
     let fields = &context.request.head.headers;
     let control = if config.follows_rfc { RequestControl::parse(fields) } else { RequestControl::default() };
-    let mut exchange = CachedExchange { zone, key, control, sent: now(), stored: None, flight: None, invalidates };
+    // the key has told
+    let is_for_slice = context.outcome.is_sliced.get();
+    let mut exchange =
+        CachedExchange { zone, key, control, sent: now(), stored: None, flight: None, invalidates, is_for_slice };
     if !is_cached_method {
         context.cache = Some(Box::new(exchange));
         return Ok(CacheLookup::Forward);
@@ -71,7 +73,8 @@ pub(crate) async fn look_up(
     let mut outcome = CacheOutcome::new(&exchange.key.text);
     let is_bypassed = config.is_bypassed(&context.scope()) || has_body || exchange.control.no_store;
     outcome.status = Some(if is_bypassed { CacheStatus::Bypass } else { CacheStatus::Miss });
-    outcome.is_storable = !has_body && !exchange.control.no_store && !is_behind_offset(fields, config);
+    let is_passed_on = !is_for_slice && is_behind_offset(fields, config);
+    outcome.is_storable = !has_body && !exchange.control.no_store && !is_passed_on;
     outcome.converts_head = outcome.is_storable && config.converts_head && context.is_head();
     // a HEAD that is sent as one has no content; nginx stores its response under the key of a GET
     outcome.is_storable &= outcome.converts_head || !context.is_head() || !config.follows_rfc;
@@ -90,8 +93,37 @@ pub(crate) async fn look_up(
     lookup
 }
 
+/// Removes what is stored for a request.
+pub(crate) fn remove(context: &RequestContext<'_>, config: &CacheConfig) {
+    if let Ok(Some(zone)) = find_zone(context, config) {
+        zone.remove(&key(context, config));
+    }
+}
+
+/// The key of a request.
+fn key(context: &RequestContext<'_>, config: &CacheConfig) -> Key {
+    let mut text = config.key.value(&context.scope());
+    if config.is_target_in_key {
+        let (route, request) = (&context.route, context.request);
+        match route.resolved_pass.as_ref().and_then(|resolved| resolved.uri.as_deref()) {
+            Some(uri) => text.extend_from_slice(uri),
+            None if route.origin.is_client() && !route.is_subrequest => {
+                text.extend_from_slice(&request.target.origin_form(request.head));
+            }
+            None => {
+                uri::escape(&route.uri, &mut text);
+                if route.has_args() {
+                    text.push(b'?');
+                    text.extend_from_slice(route.args());
+                }
+            }
+        }
+    }
+    Key::new(text)
+}
+
 /// The zone of the location; none if it is `off`.
-fn find_zone(context: &RequestContext<'_>, config: &CacheConfig) -> Result<Option<Arc<Zone>>, ResponseOverride> {
+fn find_zone(context: &RequestContext<'_>, config: &CacheConfig) -> Result<Option<Arc<Zone>>, u16> {
     let caches = &context.worker.caches;
     let index = match &config.zone {
         ZoneChoice::Fixed(index) => *index,
@@ -104,7 +136,7 @@ fn find_zone(context: &RequestContext<'_>, config: &CacheConfig) -> Result<Optio
             let Some(index) = zones.iter().position(|zone| zone.name.as_bytes() == name) else {
                 let message = format!("cache \"{}\" not found", String::from_utf8_lossy(&name));
                 context.log_error(Severity::Error, &message, None);
-                return Err(ResponseOverride::page(500));
+                return Err(500);
             };
             index
         }
@@ -133,7 +165,7 @@ async fn find_response(
     config: &CacheConfig,
     exchange: &mut CachedExchange,
     outcome: &mut CacheOutcome,
-) -> Result<CacheLookup, ResponseOverride> {
+) -> Result<CacheLookup, u16> {
     let deadline = config.lock.map(|lock| Instant::now() + lock.timeout);
     loop {
         let now = now();
@@ -145,11 +177,11 @@ async fn find_response(
         if let Some(stored) = stored {
             match use_stored(config, exchange, outcome, stored, now) {
                 Some(lookup) => return Ok(lookup),
-                None if exchange.control.only_if_cached => return Err(ResponseOverride::page(504)),
+                None if exchange.control.only_if_cached => return Err(504),
                 None => {}
             }
         } else if exchange.control.only_if_cached {
-            return Err(ResponseOverride::page(504));
+            return Err(504);
         }
         let Some((lock, deadline)) = config.lock.zip(deadline) else { break };
         if !may_wait(config, exchange) {
@@ -168,7 +200,9 @@ async fn find_response(
             }
         }
     }
-    if let Some(stored) = exchange.stored.as_ref().filter(|_| config.revalidates && outcome.is_storable) {
+    // a 304 to another response repeats the request, which a body does not survive
+    let may_repeat = !config.follows_rfc || context.request.body.is_empty();
+    if let Some(stored) = exchange.stored.as_ref().filter(|_| config.revalidates && outcome.is_storable && may_repeat) {
         outcome.validate(&stored.head.response);
     }
     Ok(CacheLookup::Forward)
@@ -236,6 +270,7 @@ fn use_stored(
         Reuse::Validate => may_be_stale && !exchange.control.no_cache && terms.staleness(now).is_some(),
     };
     outcome.status = Some(CacheStatus::Expired);
+    outcome.is_fresh_refused = terms.staleness(now).is_none() && !terms.is_validated_always;
     if is_while_updating {
         let age = config.lock.map_or(UPDATE_AGE, |lock| lock.age);
         match exchange.zone.flights().join(exchange.key.digest, clock::now(), age) {
@@ -257,127 +292,3 @@ fn use_stored(
 
 /// How long one update keeps others from beginning.
 const UPDATE_AGE: Duration = Duration::from_secs(60);
-
-/// What becomes of an upstream's response.
-#[derive(Debug)]
-pub(crate) enum CacheReception {
-    /// It goes to the client.
-    Own,
-    /// The client gets a stored one.
-    Stored(Box<StoredResponse>),
-}
-
-/// Receives an upstream's response on behalf of the cache: a 304 to a validation, a failure in place of which a stale
-/// response is used, or a change that makes others stale.
-pub(crate) fn receive(context: &mut RequestContext<'_>, pass: &ProxyPass, response: &Response) -> CacheReception {
-    let (Some(config), Some(mut exchange)) = (pass.cache.as_deref(), context.cache.take()) else {
-        return CacheReception::Own;
-    };
-    let status = response.head.received_status();
-    if exchange.invalidates {
-        invalidate(context, pass, &exchange, status, response.head.fields());
-        return CacheReception::Own;
-    }
-    let is_validation = context.outcome.cache.as_ref().is_some_and(|cache| cache.is_validation());
-    if status == 304
-        && is_validation
-        && let Some(stored) = exchange.stored.take()
-    {
-        set_status(context, CacheStatus::Revalidated);
-        return CacheReception::Stored(cached_response::update(context, pass, *exchange, stored, &response.head));
-    }
-    if let Some(stored) = stale_for(context, config, &mut exchange, status) {
-        return CacheReception::Stored(stored);
-    }
-    context.cache = Some(exchange);
-    CacheReception::Own
-}
-
-/// Has a response that goes to the client stored, if it may be stored.
-pub(crate) fn store(context: &mut RequestContext<'_>, pass: &ProxyPass, response: &mut Response) {
-    match context.cache.take() {
-        Some(exchange) => cached_response::store(context, pass, *exchange, response),
-        None => cached_response::report_status(context, pass, response, None, false),
-    }
-}
-
-/// The stored response for a request whose upstream failed with this status, if it may be used.
-pub(crate) fn after_failure(
-    context: &mut RequestContext<'_>,
-    pass: &ProxyPass,
-    status: u16,
-) -> Option<Box<StoredResponse>> {
-    let config = pass.cache.as_deref()?;
-    let mut exchange = context.cache.take()?;
-    let stored = stale_for(context, config, &mut exchange, status);
-    if stored.is_none() {
-        context.cache = Some(exchange);
-    }
-    stored
-}
-
-/// The stored response, if a stale one may be used because the upstream responded with this status, or not at all.
-fn stale_for(
-    context: &mut RequestContext<'_>,
-    config: &CacheConfig,
-    exchange: &mut CachedExchange,
-    status: u16,
-) -> Option<Box<StoredResponse>> {
-    let failures = config.use_stale.failures;
-    let has_failed = context.outcome.attempts.last().is_none_or(|attempt| attempt.head_took.is_none());
-    let is_allowed = match status {
-        504 if has_failed => failures.on_timeout,
-        502 if has_failed => failures.on_error || failures.on_invalid_header,
-        status => failures.on_status(status),
-    };
-    let stored = exchange.stored.as_ref()?;
-    let may_use = if config.follows_rfc {
-        // RFC 5861 §4
-        matches!(status, 500 | 502 | 503 | 504)
-            && reuse::may_use_after_error(&stored.head.terms, &exchange.control, is_allowed, now())
-            || is_allowed && !stored.head.terms.is_never_stale
-    } else {
-        let staleness = stored.head.terms.staleness(now()).unwrap_or(0);
-        // nginx looks at it only if there is no response at all
-        is_allowed || (has_failed && stored.head.terms.stale_if_error > staleness)
-    };
-    if !may_use {
-        return None;
-    }
-    set_status(context, CacheStatus::Stale);
-    exchange.stored.take()
-}
-
-fn set_status(context: &mut RequestContext<'_>, status: CacheStatus) {
-    if let Some(cache) = &mut context.outcome.cache {
-        cache.status = Some(status);
-    }
-}
-
-/// Makes what is stored for the targets of a successful request unusable (RFC 9111 §4.4).
-fn invalidate(
-    context: &RequestContext<'_>,
-    pass: &ProxyPass,
-    exchange: &CachedExchange,
-    status: u16,
-    fields: &Headers,
-) {
-    if !invalidation::is_successful(status) {
-        return;
-    }
-    exchange.zone.remove(&exchange.key);
-    let request = context.request;
-    let target = request.target.origin_form(request.head);
-    // the key of another target ends in that
-    let Some(prefix) = exchange.key.text.strip_suffix(&*target) else { return };
-    let scheme = context.connection.scheme();
-    // the upstream knows itself by its own name, or by that which the client uses
-    for (scheme, authority) in
-        [(scheme, request.target.host.unwrap_or_default()), (pass.scheme(), pass.host.as_bytes())]
-    {
-        let origin = [scheme.as_bytes(), b"://", authority].concat();
-        for other in invalidation::further_targets(status, fields, &origin, &target) {
-            exchange.zone.remove(&Key::new([prefix, &other].concat()));
-        }
-    }
-}

@@ -17,6 +17,7 @@ use crate::config::logs::Severity;
 use crate::config::proxy::cache::CacheConfig;
 use crate::config::proxy::pass::ProxyPass;
 use crate::context::{CachedExchange, RequestContext};
+use crate::downstream::first_slice;
 use crate::eval::CacheStatus;
 use crate::phases::conditional::{self, Precondition, Validators};
 use crate::response::accel::AccelHeaders;
@@ -35,12 +36,7 @@ pub(crate) fn respond(
 ) -> Result<Response, ResponseOverride> {
     let StoredResponse { head: EntryHead { response: head, terms, .. }, content, .. } = stored;
     let follows_rfc = pass.cache.as_ref().is_some_and(|config| config.follows_rfc);
-    let length = content.length();
-    let body = match content {
-        StoredContent::Memory(content) => Body::bytes(content),
-        StoredContent::File { file, start, length } => Body::file_part(file, start, length),
-    };
-    let mut response = Response::new(Head::received(head), body);
+    let mut response = Response::new(Head::received(head), Body::Empty);
     context.outcome.keep_upstream(response.head.fields());
     let accel = AccelHeaders::parse(response.head.fields(), pass);
     if let Some(rate) = accel.rate {
@@ -50,15 +46,24 @@ pub(crate) fn respond(
         return Err(substitute);
     }
     let charset = accel.charset.map(<[u8]>::to_vec);
-    if !is_bodyless(response.head.status) {
-        set_length(context, follows_rfc, &mut response, length);
+    if first_slice::is_first(context, &response.head) {
+        first_slice::open(context, &mut response, first_slice::stored_content(content))?;
+    } else {
+        let length = content.length();
+        response.body = match content {
+            StoredContent::Memory(content) => Body::bytes(content),
+            StoredContent::File { file, start, length } => Body::file_part(file, start, length),
+        };
+        if !is_bodyless(response.head.status) {
+            set_length(context, follows_rfc, &mut response, length);
+        }
+        allow_ranges(pass, &mut response, length);
     }
     if follows_rfc {
         response.head.fields_mut().remove("Age");
         response.head.fields_mut().push("Age", terms.age(now()).to_string());
     }
     evaluate_conditions(context, follows_rfc, &mut response)?;
-    allow_ranges(pass, &mut response, length);
     report_status(context, pass, &mut response, Some(terms.remaining(now())), false);
     rewrite::rewrite(&mut response.head, pass, &context.scope());
     if context.is_head() || is_bodyless(response.head.status) {
@@ -90,7 +95,7 @@ fn set_length(context: &RequestContext<'_>, follows_rfc: bool, response: &mut Re
 ///
 /// # Errors
 /// The client wants no response but another one.
-fn evaluate_conditions(
+pub(crate) fn evaluate_conditions(
     context: &RequestContext<'_>,
     follows_rfc: bool,
     response: &mut Response,
@@ -146,7 +151,7 @@ pub(crate) fn store(
     response: &mut Response,
 ) {
     let Some(config) = pass.cache.as_deref() else { return };
-    let is_whole = context.outcome.is_storable();
+    let is_whole = context.outcome.is_storable() && !exchange.invalidates;
     if config.is_storing_refused(&context.scope())
         && let Some(cache) = &mut context.outcome.cache
     {
@@ -187,12 +192,18 @@ fn begin(
     response: &Response,
 ) -> Option<EntryWriter> {
     let now = now();
-    let CachedExchange { zone, key, control, sent, .. } = exchange;
+    let CachedExchange { zone, key, control, sent, invalidates, is_for_slice, .. } = exchange;
     if !context.outcome.is_storable() || !zone.is_storing(now) {
         return None;
     }
     let fields = response.head.fields();
-    let request = CachedRequest { fields: &context.request.head.headers, control, sent: *sent };
+    let request = CachedRequest {
+        fields: &context.request.head.headers,
+        control,
+        sent: *sent,
+        is_change: *invalidates,
+        is_for_slice: *is_for_slice,
+    };
     let terms = terms::terms(pass, config, request, (response.head.received_status(), fields), now)?;
     let mut head = response.head.to_received(left_out(pass, config, fields));
     if config.follows_rfc && !head.headers.contains("date") {
@@ -262,6 +273,7 @@ pub(crate) fn report_status(
         None => ForwardReason::Method,
         Some(CacheStatus::Bypass) => ForwardReason::Bypass,
         Some(CacheStatus::Miss) => ForwardReason::Miss,
+        Some(_) if outcome.is_some_and(|cache| cache.is_fresh_refused) => ForwardReason::Request,
         Some(_) => ForwardReason::Stale,
     };
     let upstream_status = attempt.map(|attempt| attempt.status).filter(|status| *status > 0);
@@ -307,8 +319,9 @@ pub(crate) fn update(
     if config.follows_rfc {
         own.response = updated_response(pass, config, &own.response, head.fields(), now);
     }
-    let CachedExchange { zone, key, control, sent, flight, .. } = exchange;
-    let request = CachedRequest { fields: &context.request.head.headers, control: &control, sent };
+    let CachedExchange { zone, key, control, sent, flight, is_for_slice, .. } = exchange;
+    let fields = &context.request.head.headers;
+    let request = CachedRequest { fields, control: &control, sent, is_change: false, is_for_slice };
     let response = (own.response.status, &own.response.headers);
     let Some(terms) = terms::updated_terms(pass, config, request, response, head.fields(), now) else {
         zone.remove(&key);
@@ -323,6 +336,28 @@ pub(crate) fn update(
     }
     stored.head = own;
     stored
+}
+
+/// Brings a stored response up to date with the response to a HEAD. One that it does not describe becomes stale.
+pub(crate) fn update_by_head(
+    context: &RequestContext<'_>,
+    pass: &ProxyPass,
+    exchange: CachedExchange,
+    stored: Box<StoredResponse>,
+    head: &Head,
+) {
+    if update::is_described(&stored.head.response.headers, head.fields(), stored.content.length()) {
+        update(context, pass, exchange, stored, head);
+        return;
+    }
+    let CachedExchange { zone, key, .. } = exchange;
+    let mut own = stored.head.clone();
+    own.terms.expire();
+    let names = variation(pass, &own.response.headers);
+    let now = now();
+    if let Err(error) = zone.update(&key, &stored, own, names, &context.request.head.headers, now) {
+        log_failure(context, zone.note_failure(&error, now), &error);
+    }
 }
 
 /// A stored response after a 304 with the fields `update`.

@@ -11,15 +11,15 @@ use crate::config::location::mirror::MirrorConfig;
 use crate::config::logs::Severity;
 use crate::config::proxy::pass::ProxyPass;
 use crate::context::{ConnectionDisposition, RequestBody, RequestContext, RequestSource};
+use crate::downstream::cache_update;
 use crate::downstream::client_io::ClientIo;
 use crate::downstream::proxied::without_response;
 use crate::downstream::request_collection::collect_body;
 use crate::downstream::response_writer::ResponseWriter;
-use crate::downstream::subrequest::drain;
+use crate::downstream::subrequest_exchange::{self, SubrequestResponse, store_and_discard};
 use crate::phases::Action;
 use crate::response::ResponseOverride;
 use crate::upstream::Upstreams;
-use crate::upstream::forwarding::{Forwarding, Received};
 use lab_net::deadline::Timer;
 
 /// The copies of a request that are on their way.
@@ -149,16 +149,15 @@ async fn send_and_discard(
     };
     let mut timer = Timer::new();
     let mut source = RequestSource { incoming: None, body: &mut body, timer: &mut timer };
-    let Ok(mut forwarding) = Forwarding::new(context, upstreams, pass, length).await else { return };
-    loop {
-        match forwarding.receive(context, &mut source).await {
-            Ok(Received::Interim(_)) => {}
-            Ok(Received::Final(mut response)) => {
-                drain(&mut response.body).await;
-                return forwarding.finish(context, response.body);
-            }
-            // a failure is in the error log
-            Ok(Received::Switching(_)) | Err(_) => return,
+    match subrequest_exchange::fetch(context, upstreams, pass, length, &mut source).await {
+        Ok(SubrequestResponse::Received(forwarding, response)) => {
+            store_and_discard(context, pass, forwarding, response).await;
         }
+        // a failure is in the error log
+        Ok(SubrequestResponse::Stored(_)) | Err(_) => {}
+    }
+    if let Some(update) = context.update.take() {
+        // boxed, so that copies without it stay small
+        Box::pin(cache_update::send(context, upstreams, pass, *update)).await;
     }
 }

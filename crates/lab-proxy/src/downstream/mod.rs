@@ -5,21 +5,24 @@
 //! 1. `opening` reads a PROXY header and performs a TLS handshake; `connection` waits for a request of HTTP/1.1 and
 //!    reads its head, `http2` accepts the streams of HTTP/2;
 //! 2. `request` takes it through the routing phases, which end in an action;
-//! 3. `proxied` gets the response from an upstream, or `cached` from the cache; pages, texts and files come from
-//!    `crate::response::local`;
+//! 3. `proxied` gets the response from an upstream, or `cached` from the cache, and `cache_reception` stores it; pages,
+//!    texts and files come from `crate::response::local`;
 //! 4. the steps of `crate::response` change the response, and `assembly` adds the content of subrequests;
-//! 5. `response_writer` writes it, for `proxied` and `local_response`, and `request` logs the request.
+//! 5. `response_writer` writes it, for `delivery` and `local_response`, and `request` logs the request.
 //!
 //! Only this module knows both the client and the upstream. It must not know threads, signals or listeners, which
 //! belong to `runtime`.
 
 pub(crate) mod assembly;
+pub(crate) mod cache_reception;
 pub(crate) mod cache_update;
 pub(crate) mod cached;
 pub(crate) mod cached_response;
 pub(crate) mod client_io;
 pub(crate) mod connection;
 mod content_copy;
+mod delivery;
+pub(crate) mod first_slice;
 pub(crate) mod head_writer;
 pub(crate) mod http2;
 pub(crate) mod local_response;
@@ -30,7 +33,9 @@ pub(crate) mod request;
 pub(crate) mod request_collection;
 pub(crate) mod response_buffer;
 pub(crate) mod response_writer;
+pub(crate) mod slices;
 pub(crate) mod stream_fields;
 pub(crate) mod subrequest;
+pub(crate) mod subrequest_exchange;
 pub(crate) mod tls_policy;
 pub(crate) mod tunnel;

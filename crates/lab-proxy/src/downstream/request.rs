@@ -15,11 +15,11 @@ use crate::downstream::client_io::ClientIo;
 use crate::downstream::local_response::send_local;
 use crate::downstream::mirror::{Mirrors, send_post_action};
 use crate::downstream::proxied::Forwarded;
-use crate::downstream::{assembly, cache_update, proxied, subrequest, tls_policy};
+use crate::downstream::{assembly, cache_update, proxied, slices, subrequest, tls_policy};
 use crate::eval::ClientConnection;
 use crate::phases::Action;
 use crate::response::local::{self, LocalContent};
-use crate::response::{ResponseOverride, Substitute};
+use crate::response::{Body, Response, ResponseOverride, Substitute};
 use crate::routing::request::{Request, bare_host, remove_unsafe_fields};
 use crate::routing::route::{BodyAdmission, ConnectionReuse};
 use crate::upstream::Upstreams;
@@ -240,15 +240,27 @@ async fn respond<'a>(
         context.outcome.elapsed = clock::since(started);
         context.log_access();
     }
-    if let (Some(update), Some(pass)) = (context.update.take(), context.route.pass) {
+    if context.update.is_some() || !context.stale_subrequests.is_empty() {
         // boxed, so that requests without it stay small
-        Box::pin(cache_update::send(context, upstreams, pass, *update)).await;
+        Box::pin(update_cache(context, upstreams)).await;
     }
     if let Some(target) = &context.config().post_action {
         // boxed, so that requests without it stay small
         Box::pin(send_post_action(context, upstreams, target, &body)).await;
     }
     disposition
+}
+
+/// Updates the stale responses of the cache that the request and its subrequests got.
+async fn update_cache(context: &mut RequestContext<'_>, upstreams: &Upstreams) {
+    for mut subrequest in std::mem::take(&mut context.stale_subrequests) {
+        if let (Some(update), Some(pass)) = (subrequest.update.take(), subrequest.route.pass) {
+            cache_update::send(&subrequest, upstreams, pass, *update).await;
+        }
+    }
+    if let (Some(update), Some(pass)) = (context.update.take(), context.route.pass) {
+        cache_update::send(context, upstreams, pass, *update).await;
+    }
 }
 
 /// Performs the action of the phases.
@@ -291,6 +303,27 @@ async fn perform(
             return Ok(ConnectionDisposition::Abort);
         }
     };
+    let plan = match &mut response.body {
+        Body::Sliced(sliced) => sliced.plan(),
+        _ => None,
+    };
+    let Some(plan) = plan else { return finish(client, context, upstreams, response, body).await };
+    let mut inner = context.subrequest();
+    inner.route.repeat(&context.route);
+    let finishing = finish(client, context, upstreams, response, body);
+    // boxed, so that requests without slices stay small
+    Box::pin(slices::fetch_alongside(inner, upstreams, plan, finishing)).await
+}
+
+/// Puts a response together with other content, if there is some, and sends it.
+async fn finish(
+    client: &mut ClientIo<'_>,
+    context: &mut RequestContext<'_>,
+    upstreams: &Upstreams,
+    response: Response,
+    body: &mut RequestBody,
+) -> Result<ConnectionDisposition, ResponseOverride> {
+    let mut response = response;
     if let Some(assembly) = response.assembly.take() {
         // boxed, so that requests without it stay small
         let assembling = Box::pin(assembly::assemble(context, upstreams, &mut response, *assembly));

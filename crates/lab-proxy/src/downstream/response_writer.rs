@@ -34,8 +34,6 @@ pub(crate) struct ResponseWriter<'w, 's> {
     framing: BodyLength,
     /// The body that the stream's next flush ends.
     complete: Option<CompleteBody>,
-    /// Whether the client got, or is certain to get, a part of the response.
-    pub(crate) has_begun: bool,
 }
 
 /// Evaluates the trailers at the end of a body.
@@ -111,7 +109,7 @@ impl<'w, 's> ResponseWriter<'w, 's> {
     ) -> ResponseWriter<'w, 's> {
         let bytes_before = outgoing.io_mut().bytes;
         let framing = BodyLength::None;
-        ResponseWriter { outgoing, timer, send_timeout, bytes_before, framing, complete: None, has_begun: false }
+        ResponseWriter { outgoing, timer, send_timeout, bytes_before, framing, complete: None }
     }
 
     /// Puts a head into the output buffer, where the body follows it.
@@ -156,7 +154,6 @@ impl<'w, 's> ResponseWriter<'w, 's> {
 
     /// Puts the head of a 1xx response into the output buffer; returns its size.
     pub(crate) fn begin_informational(&mut self, head: &Head) -> u64 {
-        self.has_begun = true;
         self.bytes_before = self.outgoing.io_mut().bytes;
         if let Some(stream) = self.stream() {
             let head = stream_fields::response_head(head);
@@ -177,17 +174,6 @@ impl<'w, 's> ResponseWriter<'w, 's> {
         // the head of a stream is not among its bytes
         let head = if self.stream().is_some() { 0 } else { context.outcome.head_bytes };
         context.outcome.body_bytes = sent.saturating_sub(head);
-    }
-
-    /// Removes the head from the output buffer, if nothing of the response was sent. Another response can follow.
-    fn retract(&mut self) -> bool {
-        let is_unsent = self.outgoing.io_mut().bytes == self.bytes_before
-            && !self.has_begun
-            && self.stream().is_none_or(ResponseHalf::retract_head);
-        if is_unsent {
-            self.outgoing.buffer().clear();
-        }
-        is_unsent
     }
 
     /// The fate of the connection after an incomplete response. With a length or chunks, the client notices by itself.
@@ -238,7 +224,6 @@ impl<'w, 's> ResponseWriter<'w, 's> {
                     let length = piece.len();
                     self.outgoing.write_piece_nonblocking(&mut encoder, piece).await?;
                     if self.outgoing.unwritten() > memory {
-                        self.has_begun = true;
                         if spools && buffering.response_file_limit > 0 {
                             queue.open(buffering.response_folder.as_deref()).map_err(SendError::SpoolFile)?;
                         } else {
@@ -254,17 +239,11 @@ impl<'w, 's> ResponseWriter<'w, 's> {
                 }
                 Poll::Ready(Ok(None)) => break,
                 Poll::Ready(Err(error)) => {
-                    if !self.retract() {
-                        // the client may have the valid part
-                        self.has_begun = true;
-                        self.drain(&mut queue).await?;
-                    }
+                    // as in nginx: the client gets the part that has arrived, however little that is
+                    self.drain(&mut queue).await?;
                     return Err(SendError::Body(error));
                 }
                 Poll::Pending => {
-                    if !self.outgoing.is_flushed() {
-                        self.has_begun = true;
-                    }
                     let has_room = buffering.response_file_limit > 0 || self.outgoing.unwritten() <= memory;
                     self.wait(body, &mut queue, spools && has_room).await?;
                 }
@@ -279,7 +258,6 @@ impl<'w, 's> ResponseWriter<'w, 's> {
         } else {
             queue.end(&mut encoder, trailers.as_ref()).map_err(SendError::SpoolFile)?;
         }
-        self.has_begun = true;
         Ok(queue)
     }
 
@@ -326,8 +304,11 @@ impl<'w, 's> ResponseWriter<'w, 's> {
 
     /// Waits until more of the body has arrived, or the client has accepted bytes.
     async fn wait(&mut self, body: &mut Body, queue: &mut ResponseBuffer, may_read: bool) -> Result<(), SendError> {
-        // only a stream may have to wait for a piece
-        let Body::Stream(stream) = body else { return self.flush().await };
+        // only a stream may have to wait for a piece, and slices for the next one
+        let Body::Stream(stream) = body else {
+            self.flush().await?;
+            return body.wait().await.map_err(|TimedOut| SendError::BodyTimedOut);
+        };
         match now_or_pending(self.outgoing.flush()).await {
             Poll::Ready(flushed) => {
                 flushed?;

@@ -19,6 +19,8 @@ pub struct CacheOutcome {
     pub is_storable: bool,
     /// Whether a HEAD is sent as a GET.
     pub converts_head: bool,
+    /// Whether a fresh response is stored that the client does not accept.
+    pub is_fresh_refused: bool,
 }
 
 /// `$upstream_cache_status`
@@ -59,6 +61,7 @@ impl CacheOutcome {
             modified: Vec::new(),
             is_storable: false,
             converts_head: false,
+            is_fresh_refused: false,
         }
     }
 
@@ -68,6 +71,12 @@ impl CacheOutcome {
             let field = |name| stored.headers.get(name).unwrap_or_default().to_vec();
             (self.tag, self.modified) = (field("etag"), field("last-modified"));
         }
+    }
+
+    /// Has the request sent without conditions from now on.
+    pub fn forget_validators(&mut self) {
+        self.tag.clear();
+        self.modified.clear();
     }
 
     /// Whether the request to the upstream validates a stored response.

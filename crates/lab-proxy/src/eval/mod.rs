@@ -13,6 +13,7 @@ mod proxy_extension;
 mod root;
 mod secure_link;
 mod scope;
+mod slice;
 mod template;
 mod user_id;
 

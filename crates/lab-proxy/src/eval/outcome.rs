@@ -1,5 +1,6 @@
 //! The state of a connection and of a request that variables can read.
 
+use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -72,6 +73,10 @@ pub struct RequestOutcome {
     pub upstream_fields: Headers,
     /// What the cache has done; none without one.
     pub cache: Option<Box<CacheOutcome>>,
+    /// Where the slice begins that the request is for, if it is not the first one.
+    pub slice_start: Option<u64>,
+    /// Whether a slice was requested (`$slice_range`).
+    pub is_sliced: Cell<bool>,
 }
 
 /// The bytes before and behind a filter that compresses.
@@ -196,6 +201,8 @@ impl Default for RequestOutcome {
             sent_head: Vec::new(),
             upstream_fields: Headers::new(),
             cache: None,
+            slice_start: None,
+            is_sliced: Cell::new(false),
         }
     }
 }

@@ -106,6 +106,7 @@ impl Scope<'_> {
             Variable::LimitReqStatus => {
                 append(out, self.route.limits.requests.map(|status| status.as_str().as_bytes()))
             }
+            Variable::SliceRange => self.write_slice_range(out),
             Variable::UpstreamCache(variable) => {
                 append(out, self.outcome.cache.as_ref().and_then(|cache| cache.value(*variable)))
             }

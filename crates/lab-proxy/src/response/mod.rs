@@ -10,7 +10,7 @@
 //! | step | place | effect on the response |
 //! |---|---|---|
 //! | cache lookup | `downstream::cached::look_up`, before `Forwarding::new` | a stored [`Response`] instead of that of an upstream |
-//! | cache store | `downstream::cached::store`, before `rewrite::rewrite` | the [`Body`] copies each piece; the head is still the upstream's |
+//! | cache store | `downstream::cache_reception::store`, before `rewrite::rewrite` | the [`Body`] copies each piece; the head is still the upstream's |
 //! | X-Accel-*, intercepted errors | [`accel`], [`response_override`] | obeys the upstream, or replaces the response |
 //! | rewriting of the head | [`rewrite`] | hides and adds fields, maps `Location` and `Set-Cookie` |
 //! | assembly (addition, ssi) | `downstream::assembly`, before the response is written | replaces the body by one that contains other responses |
@@ -25,6 +25,7 @@ use lab_http::{BodyLength, Version};
 pub(crate) mod accel;
 pub(crate) mod assembly;
 pub(crate) mod body;
+pub(crate) mod content_range;
 mod cookies;
 pub(crate) mod error_page;
 pub(crate) mod filters;

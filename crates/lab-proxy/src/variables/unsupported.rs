@@ -9,7 +9,6 @@ const REFUSED: &[(&[&str], &str)] = &[
     (&["geoip_", "geoip2_"], "Use geo or map."),
     (&["http3"], "HTTP/3 is not supported. Use $http2 or $server_protocol."),
     (&["sent_trailer_", "upstream_trailer_"], "Trailers are passed on, and have no variables. Use fields of the head."),
-    (&["slice_range"], "Responses are requested as a whole. Remove it."),
     (&["tcpinfo_"], "Use $request_time, $connection_time or $upstream_connect_time."),
 ];
 

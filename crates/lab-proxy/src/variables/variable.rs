@@ -131,6 +131,8 @@ pub enum Variable {
     ServerPort,
     /// `$server_protocol`: the version of the request.
     ServerProtocol,
+    /// `$slice_range`: the range of a slice, for the `Range` of the request to the upstream.
+    SliceRange,
     /// `$ssl_…`: the TLS session of the client.
     Tls(TlsVariable),
     /// `$status`: the status of the response.
@@ -290,6 +292,7 @@ const NAMES: &[(&str, Variable)] = &[
     ("server_name", Variable::ServerName),
     ("server_port", Variable::ServerPort),
     ("server_protocol", Variable::ServerProtocol),
+    ("slice_range", Variable::SliceRange),
     ("ssl_alpn_protocol", Variable::Tls(TlsVariable::AlpnProtocol)),
     ("ssl_cipher", Variable::Tls(TlsVariable::Cipher)),
     ("ssl_ciphers", Variable::Tls(TlsVariable::Ciphers)),

@@ -70,6 +70,7 @@ pub(crate) struct Level {
     pub(crate) post_action: Option<String>,
     pub(crate) userid: UserIdLevel,
     pub(crate) max_ranges: Option<usize>,
+    pub(crate) slice: Option<u64>,
     pub(crate) chunks: Option<bool>,
     pub(crate) access: AccessLevel,
     pub(crate) limits: LimitsLevel,
@@ -158,6 +159,7 @@ impl Level {
             name if name.starts_with("limit_") => self.limits.read(directive, reader)?,
             name if name.starts_with("autoindex") => self.autoindex.read(directive)?,
             "max_ranges" => self.max_ranges = Some(directive.number()?),
+            "slice" => self.slice = Some(directive.size()?),
             "absolute_redirect" | "port_in_redirect" | "server_name_in_redirect" => self.redirects.read(directive)?,
             "client_body_buffer_size" | "client_body_temp_path" | "client_body_in_file_only" => {
                 self.client_bodies.read(directive, reader)?;
@@ -209,6 +211,7 @@ impl Level {
             post_action: self.post_action.or_else(|| outer.post_action.clone()),
             userid: self.userid.inherit(&outer.userid),
             max_ranges: self.max_ranges.or(outer.max_ranges),
+            slice: self.slice.or(outer.slice),
             chunks: self.chunks.or(outer.chunks),
             access: self.access.inherit(&outer.access),
             limits: self.limits.inherit(&outer.limits),

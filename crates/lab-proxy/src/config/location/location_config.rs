@@ -112,6 +112,8 @@ pub struct LocationConfig {
     pub post_action: Option<String>,
     /// `max_ranges`: how many ranges a request may ask for; 0 switches ranges off.
     pub max_ranges: Option<usize>,
+    /// `slice`: the bytes of a slice; none for `0`.
+    pub slice: Option<u64>,
     /// `chunked_transfer_encoding`: whether bodies of unknown length are sent in chunks. Otherwise their end is that of the
     /// connection.
     pub chunks: bool,
@@ -196,6 +198,7 @@ impl Level {
             post_action: self.post_action.clone(),
             userid: self.userid.resolve(),
             max_ranges: self.max_ranges,
+            slice: self.slice.filter(|size| *size > 0),
             chunks: self.chunks.unwrap_or(true),
             access: self.access.resolve(),
             limits: self.limits.resolve(),

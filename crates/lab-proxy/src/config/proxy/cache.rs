@@ -16,6 +16,8 @@ pub struct CacheConfig {
     pub zone: ZoneChoice,
     /// `proxy_cache_key`
     pub key: Template,
+    /// Whether the target of the request follows in the key, because there is no `proxy_cache_key`.
+    pub is_target_in_key: bool,
     /// `proxy_cache_valid`
     pub valid: Vec<ValidRule>,
     /// `proxy_cache_methods`
@@ -113,10 +115,10 @@ pub(crate) struct CacheLevel {
     status_name: Option<Option<String>>,
 }
 
-/// The keys of `proxy_cache` without a `proxy_cache_key`. nginx's does not have the host that the client named, by which
-/// an application may build links.
-const NGINX_KEY: &str = "$scheme$proxy_host$request_uri";
-const RFC_KEY: &str = "$scheme$proxy_host$http_host$request_uri";
+/// The keys of `proxy_cache` without a `proxy_cache_key`, in front of the target. nginx's does not have the host that the
+/// client named, by which an application may build links.
+const NGINX_KEY: &str = "$scheme$proxy_host";
+const RFC_KEY: &str = "$scheme$proxy_host$http_host";
 
 impl CacheLevel {
     /// Whether this block itself has a cache.
@@ -206,6 +208,7 @@ impl CacheLevel {
         Ok(Some(CacheConfig {
             zone,
             key,
+            is_target_in_key: self.key.is_none(),
             valid: self.valid.clone().unwrap_or_default(),
             methods,
             min_uses: self.min_uses.unwrap_or(1),

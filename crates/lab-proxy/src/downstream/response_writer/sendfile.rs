@@ -23,7 +23,6 @@ impl ResponseWriter<'_, '_> {
     /// Ends early if the file has become shorter or cannot be sent like this: [`body`](ResponseWriter::body) then reads
     /// what is left, and reports why.
     pub(crate) async fn send_file(&mut self, file: &mut FileBody, chunk: u64) -> Result<(), SendError> {
-        self.has_begun = true;
         self.write_ahead().await?;
         let mut turn = TurnBudget::default();
         while file.length() > 0 {

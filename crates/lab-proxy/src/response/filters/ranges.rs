@@ -32,8 +32,10 @@ pub(super) fn apply(context: &RequestContext<'_>, response: &mut Response) -> Re
     };
     let parsed = requested.map_or(Requested::Whole, |ranges| parse(ranges, total, max_ranges.unwrap_or(usize::MAX)));
     let parsed = match parsed {
-        // as in nginx: the parts of a stream do not come in any other order
-        Requested::Ranges(ranges) if ranges.len() > 1 && matches!(response.body, Body::Stream(_)) => Requested::Whole,
+        // as in nginx: what arrives piece by piece does not come in any other order
+        Requested::Ranges(ranges) if ranges.len() > 1 && matches!(response.body, Body::Stream(_) | Body::Sliced(_)) => {
+            Requested::Whole
+        }
         parsed => parsed,
     };
     match parsed {
@@ -134,6 +136,7 @@ fn send_one(response: &mut Response, start: u64, end: u64, total: u64) {
         Body::File(file) => file.cut(start, end - start),
         Body::Bytes { content, .. } => *content = content[start as usize..end as usize].to_vec(),
         Body::Stream(stream) => stream.cut(start, end - start),
+        Body::Sliced(sliced) => sliced.cut(start, end - start),
         Body::Empty | Body::Parts(_) | Body::Spooled(_) => {}
     }
 }
