@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{OutcomeArgs, OutputArgs, RoundsArg, StackArgs};
+use super::{MeasureArgs, OutcomeArgs, OutputArgs, StackArgs};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -71,23 +71,6 @@ pub struct CompareArgs {
     pub output: OutputArgs,
     #[command(flatten)]
     pub outcome: OutcomeArgs,
-    /// Exit with 4 if a fact differs from the other version, a metric is worse by more than its margin, or a limit is
-    /// exceeded
-    #[arg(long)]
-    pub gate: bool,
-    /// With --gate: exit with 5 if something is undecided
-    #[arg(long, requires = "gate")]
-    pub strict: bool,
-    /// The number of blocks, or `auto`, as for `lab run`
-    #[arg(long, value_name = "N|auto")]
-    pub rounds: Option<RoundsArg>,
-    /// Run the short form that the scenario's `[quick]` defines
-    #[arg(long, conflicts_with_all = ["rounds", "gate"])]
-    pub quick: bool,
-    /// Continue an interrupted comparison: the name of its folder in reports/SCENARIO/
-    #[arg(long, value_name = "RUN", conflicts_with = "rounds")]
-    pub resume: Option<String>,
-    /// Open the page of the run in a browser once it has ended
-    #[arg(long)]
-    pub open: bool,
+    #[command(flatten)]
+    pub measure: MeasureArgs,
 }

@@ -37,7 +37,7 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
         Ok(scenario) => scenario,
         Err(exit) => return Ok(exit),
     };
-    select::shorten(&mut head, args.rounds, args.quick);
+    select::shorten(&mut head, args.measure.rounds, args.measure.quick);
     let repository = revision::repository(&head.root, &args.revision)?;
     let found = match revision::find(&args.revision, args.merge_base, &head.root, repository.as_ref()) {
         Ok(found) => found,
@@ -91,17 +91,17 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
     missing_environments::create(&scenario, &tools, is_quiet)?;
     perform(Request {
         scenario,
-        mode: RunMode::CompareVersions { confirms: args.gate },
+        mode: RunMode::CompareVersions { confirms: args.measure.gate },
         tools,
         outputs: Outputs {
             terminal: args.output,
             files: &args.outcome,
             step: step.as_ref(),
-            opens_page: args.open,
+            opens_page: args.measure.open,
             is_served: false,
         },
-        gate: GateArgs { is_gated: args.gate, is_strict: args.strict },
-        resume: args.resume.as_deref(),
+        gate: GateArgs { is_gated: args.measure.gate, is_strict: args.measure.strict },
+        resume: args.measure.resume.as_deref(),
         command: Some(command(args, &selection.scenario)),
     })
 }
@@ -144,7 +144,7 @@ fn working_tree(head: &Scenario, repository: Option<&Repository>) -> anyhow::Res
 /// The command line that continues an interrupted comparison, without `--resume`.
 fn command(args: &CompareArgs, file: &Path) -> String {
     let mut command = format!("lab compare {} {}{}", args.revision, file.display(), args.stacks.options());
-    for (is_given, option) in [(args.merge_base, " --merge-base"), (args.quick, " --quick")] {
+    for (is_given, option) in [(args.merge_base, " --merge-base"), (args.measure.quick, " --quick")] {
         command.push_str(if is_given { option } else { "" });
     }
     if let Some(lab) = &args.base_lab {
