@@ -114,6 +114,32 @@ fn several_records_need_a_page() {
 }
 
 #[test]
+fn next_command_helps_with_the_outcome() {
+    let folder = folder();
+    let version = |name: &str| json!({ "name": name, "is_modified": false });
+    let versions = json!({ "base": version("main"), "head": version("the working tree") });
+    let rows = [
+        ("same", "pass", Value::Null, None),
+        ("same", "inconclusive", Value::Null, Some("lab run scenarios/pong.toml --rounds auto")),
+        ("changed", "inconclusive", Value::Null, Some("lab snapshot review")),
+        ("new", "inconclusive", Value::Null, Some("lab snapshot accept pong")),
+        ("same", "inconclusive", versions.clone(), Some("lab compare main scenarios/pong.toml --rounds auto")),
+        // More rounds leave the facts as different as they are.
+        ("changed", "inconclusive", versions, None),
+    ];
+    for (facts, verdict, comparison, expected) in rows {
+        let mut record = full_record();
+        record["gate"]["failed_checks"] = json!(0);
+        record["gate"]["facts"] = json!(facts);
+        record["gate"]["metrics"][0]["verdict"] = json!(verdict);
+        record["comparison"] = comparison;
+        let page = std::fs::read_to_string(page(&folder, &record)).unwrap().replace("&#x2f;", "/");
+        let named = page.split("<p>Next: <code>").nth(1).and_then(|rest| rest.split("</code>").next());
+        assert_eq!(named, expected, "facts {facts}, metric {verdict}");
+    }
+}
+
+#[test]
 fn page_works_in_a_browser() {
     requires!(Browser);
     let folder = folder();
