@@ -68,6 +68,7 @@ fn interrupted_run_resumes_after_its_finished_rounds() {
     refused(&[&run, "--only", "direct"], "it ran the stacks proxied, direct; give the same --only and --skip");
     refused(&["../default"], "no run `../default`");
     refused(&["never"], "no run `never`");
+    refused(&["never"], &format!("can be resumed; accepted: {run}"));
 
     let resumed = project.run(&["run", "scenarios/default.toml", "--resume", &run]);
     assert_exit(&resumed, Exit::Ok);
