@@ -4,6 +4,8 @@
 
 #[path = "compat.rs"]
 mod compat;
+#[path = "exit_codes.rs"]
+mod exit_codes;
 #[path = "keys.rs"]
 mod keys;
 #[path = "markdown.rs"]
@@ -19,6 +21,7 @@ pub(crate) const GENERATED: &[Generated] = &[
     ("docs/compat-nginx.md", compat::nginx),
     ("docs/compat-gunicorn.md", compat::gunicorn),
     ("docs/compat-flask.md", compat::flask),
+    ("docs/exit-codes.md", exit_codes::page),
     ("docs/scenario-keys.md", keys::scenario),
     ("docs/kind-keys.md", keys::kind),
 ];
