@@ -53,7 +53,7 @@ pub struct CompareArgs {
     /// What to compare with: a branch, a tag, a commit, or a folder with the project as it was
     #[arg(value_name = "REVISION|FOLDER")]
     pub revision: String,
-    /// The scenario file [default: the only one in scenarios/, or scenarios/default.toml]
+    /// The scenario file [default: lab.toml, the only one in scenarios/, or scenarios/default.toml]
     #[arg(value_name = "SCENARIO.toml")]
     pub scenario: Option<PathBuf>,
     /// Compare with the best common ancestor of the revision and HEAD: only what this branch has changed

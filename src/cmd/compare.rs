@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::execution::{GateArgs, Outputs, Request, github_step, perform};
+use super::first_command::OWN_SCENARIO;
 use super::tool_paths::tool_paths;
 use super::{earlier, earlier_image, earlier_lab, missing_environments, select};
 use crate::cli::{CompareArgs, ScenarioArgs};
@@ -106,20 +107,25 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
     })
 }
 
-/// The named scenario, the only one there is, or the default one.
+/// The named scenario, that of `lab init`, the only one there is, or the default one.
 pub(super) fn scenario_file(named: Option<&Path>) -> Result<PathBuf, String> {
     if let Some(named) = named {
         return Ok(named.to_owned());
     }
+    let own = Path::new(OWN_SCENARIO);
+    if own.is_file() {
+        return Ok(own.to_owned());
+    }
     let folder = Path::new(SCENARIOS);
-    let entries = std::fs::read_dir(folder);
-    let entries = entries.map_err(|error| format!("name a scenario: {SCENARIOS}/ cannot be read: {error}"))?;
+    let entries = std::fs::read_dir(folder).map_err(|error| {
+        format!("name a scenario: there is no {OWN_SCENARIO}, and {SCENARIOS}/ cannot be read: {error}")
+    })?;
     let files = entries.flatten().map(|entry| entry.path());
     let mut files: Vec<PathBuf> =
         files.filter(|path| path.extension().is_some_and(|extension| extension == "toml")).collect();
     files.sort();
     match files.as_slice() {
-        [] => Err(format!("name a scenario: there is none in {SCENARIOS}/")),
+        [] => Err(format!("name a scenario: there is no {OWN_SCENARIO}, and none in {SCENARIOS}/")),
         [only] => Ok(only.clone()),
         several if several.contains(&folder.join(DEFAULT)) => Ok(folder.join(DEFAULT)),
         several => {
