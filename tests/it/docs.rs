@@ -23,6 +23,8 @@ use std::sync::LazyLock;
 
 use clap::Parser as _;
 use lab::cli::Cli;
+use lab::scenario::model::{Growth, Metric};
+use lab_load::wire::ErrorClass;
 use regex::Regex;
 
 use crate::support::{Project, Tool, replaced, short};
@@ -470,6 +472,27 @@ fn links_of_pages_lead_to_headings() {
                 assert!(ids.iter().any(|known| known == id), "{name}: {target} leads to no heading of {ids:?}");
             }
         }
+    }
+}
+
+#[test]
+fn page_of_metrics_names_every_metric_and_error() {
+    let text = text_of("docs/metrics.md");
+    let metrics = Metric::ALL.map(Metric::name).into_iter().chain(Growth::ALL.map(Growth::name));
+    for name in metrics.chain(ErrorClass::ALL.map(ErrorClass::name)) {
+        assert!(text.contains(&format!("`{name}`")), "{name}");
+    }
+}
+
+#[test]
+fn page_of_events_names_every_event() {
+    let text = text_of("docs/events.md");
+    let schema: serde_json::Value = serde_json::from_str(&lab::event::line::schema()).unwrap();
+    let events = schema["oneOf"].as_array().unwrap();
+    assert!(events.len() > 10);
+    for event in events {
+        let name = event["properties"]["event"]["const"].as_str().unwrap();
+        assert!(text.contains(&format!("| `{name}` |")), "{name}");
     }
 }
 
