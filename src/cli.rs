@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::exit::Exit;
+
 mod ci;
 mod compare;
 mod diff;
@@ -12,6 +14,7 @@ mod history;
 mod init;
 mod internal;
 mod lint;
+mod measure;
 mod outcome;
 mod output;
 mod provision;
@@ -28,24 +31,20 @@ pub use history::HistoryArgs;
 pub use init::InitArgs;
 pub use internal::{GuardArgs, KeepArgs, ReapArgs, SnapshotAssertArgs};
 pub use lint::{LintArgs, LintFormat};
+pub use measure::{MeasureArgs, RoundsArg};
 pub use outcome::OutcomeArgs;
 pub use output::OutputArgs;
 pub use provision::ProvisionArgs;
 pub use report::{ReportArgs, ReportFormat};
-pub use run::{RoundsArg, RunArgs};
+pub use run::RunArgs;
 pub use selection::{BackendArg, KindsArgs, ScenarioArgs, StackArgs};
 pub use snapshot::{SnapshotAction, SnapshotArgs, SnapshotTarget};
 pub use twins::{ProxyArgs, ServeArgs};
 
-const EXIT_CODES: &str = "\
-Exit codes:
-  0  everything was as expected
-  1  the command line was wrong
-  2  the scenario, or a configuration it names, is wrong; nothing was started
-  3  a stack or a driver could not run
-  4  a check or the gate failed
-  5  nothing failed, but something was inconclusive, and --strict was given
-130  interrupted: Ctrl-C or SIGTERM; what was started is stopped";
+fn exit_codes() -> String {
+    let line = |exit: Exit| format!("{:>3}  {}\n", exit as u8, exit.meaning());
+    format!("Exit codes:\n{}", Exit::ALL.map(line).concat().trim_end())
+}
 
 const EXAMPLES: &str = "\
 Examples:
@@ -65,7 +64,7 @@ Examples:
 /// measures the loads, and compares both with a reviewed snapshot.
 #[derive(Debug, Parser)]
 #[command(name = "lab", version, propagate_version = true, arg_required_else_help = true)]
-#[command(after_help = EXIT_CODES, after_long_help = format!("{EXAMPLES}\n{EXIT_CODES}"))]
+#[command(after_help = exit_codes(), after_long_help = format!("{EXAMPLES}\n{}", exit_codes()))]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,

@@ -6,20 +6,41 @@ use std::process::ExitCode;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Exit {
-    /// Everything was as expected.
     Ok = 0,
-    /// The command line was wrong.
     Usage = 1,
-    /// The scenario, or a configuration it names, is wrong; nothing was started.
     BadScenario = 2,
-    /// A stack or a driver could not run.
     CouldNotRun = 3,
-    /// A check or the gate failed.
     Failed = 4,
-    /// Nothing failed, but something was inconclusive, and `--strict` was given.
     Inconclusive = 5,
-    /// Ctrl-C or SIGTERM; by the shells' custom 128 + SIGINT.
+    /// By the shells' custom 128 + SIGINT.
     Interrupted = 130,
+}
+
+impl Exit {
+    /// In the order of their codes.
+    pub const ALL: [Exit; 7] = [
+        Exit::Ok,
+        Exit::Usage,
+        Exit::BadScenario,
+        Exit::CouldNotRun,
+        Exit::Failed,
+        Exit::Inconclusive,
+        Exit::Interrupted,
+    ];
+
+    /// What the code says, for the help and the documentation.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Exit::Ok => "everything was as expected",
+            Exit::Usage => "the command line was wrong",
+            Exit::BadScenario => "the scenario, or a configuration it names, is wrong; nothing was started",
+            Exit::CouldNotRun => "a stack or a driver could not run",
+            Exit::Failed => "a check or the gate failed",
+            Exit::Inconclusive => "nothing failed, but something was inconclusive, and --strict was given",
+            Exit::Interrupted => "interrupted: Ctrl-C or SIGTERM; what was started is stopped",
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {

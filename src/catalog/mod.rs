@@ -10,6 +10,7 @@ pub mod template;
 pub(crate) mod image_name;
 
 mod builtin;
+mod kind_ref;
 mod published;
 mod resolve;
 mod wire;
@@ -26,7 +27,8 @@ use crate::document::{self, DocumentErrors};
 use kind::Kind;
 use resolve::ResolveContext;
 
-pub use kind::{KindRef, Role};
+pub use kind::Role;
+pub use kind_ref::KindRef;
 
 /// The name of this sort of file in messages.
 const SORT: &str = "kind";

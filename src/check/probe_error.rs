@@ -12,7 +12,7 @@ pub enum ProbeError {
     #[error("cannot connect to {address}")]
     Connect { address: SocketAddr, source: io::Error },
     /// The check asks for TLS.
-    #[error("the stack has no listener with TLS")]
+    #[error("the stack has no listener with TLS; add a `listen … ssl` to its proxy")]
     NoTls,
     #[error("the TLS handshake failed")]
     Handshake(#[source] io::Error),

@@ -24,7 +24,7 @@ pub struct CiInitArgs {
     /// The service
     #[arg(value_name = "SERVICE")]
     pub service: CiService,
-    /// The scenario to compare [default: the only one in scenarios/, or scenarios/default.toml]
+    /// The scenario to compare [default: lab.toml, the only one in scenarios/, or scenarios/default.toml]
     #[arg(long, value_name = "SCENARIO.toml")]
     pub scenario: Option<PathBuf>,
     /// The shell command that installs lab [default: cargo install from the repository that the variable LAB_REPOSITORY of

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{OutcomeArgs, OutputArgs, RoundsArg, StackArgs};
+use super::{MeasureArgs, OutcomeArgs, OutputArgs, StackArgs};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -53,7 +53,7 @@ pub struct CompareArgs {
     /// What to compare with: a branch, a tag, a commit, or a folder with the project as it was
     #[arg(value_name = "REVISION|FOLDER")]
     pub revision: String,
-    /// The scenario file [default: the only one in scenarios/, or scenarios/default.toml]
+    /// The scenario file [default: lab.toml, the only one in scenarios/, or scenarios/default.toml]
     #[arg(value_name = "SCENARIO.toml")]
     pub scenario: Option<PathBuf>,
     /// Compare with the best common ancestor of the revision and HEAD: only what this branch has changed
@@ -71,23 +71,6 @@ pub struct CompareArgs {
     pub output: OutputArgs,
     #[command(flatten)]
     pub outcome: OutcomeArgs,
-    /// Exit with 4 if a fact differs from the other version, a metric is worse by more than its margin, or a limit is
-    /// exceeded
-    #[arg(long)]
-    pub gate: bool,
-    /// With --gate: exit with 5 if something is undecided
-    #[arg(long, requires = "gate")]
-    pub strict: bool,
-    /// The number of blocks, or `auto`, as for `lab run`
-    #[arg(long, value_name = "N|auto")]
-    pub rounds: Option<RoundsArg>,
-    /// Run the short form that the scenario's `[quick]` defines
-    #[arg(long, conflicts_with_all = ["rounds", "gate"])]
-    pub quick: bool,
-    /// Continue an interrupted comparison: the name of its folder in reports/SCENARIO/
-    #[arg(long, value_name = "RUN", conflicts_with = "rounds")]
-    pub resume: Option<String>,
-    /// Open the page of the run in a browser once it has ended
-    #[arg(long)]
-    pub open: bool,
+    #[command(flatten)]
+    pub measure: MeasureArgs,
 }

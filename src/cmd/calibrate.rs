@@ -23,7 +23,8 @@ pub(super) fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
         Err(exit) => return Ok(exit),
     };
     if scenario.loads.is_empty() {
-        writeln!(anstream::stderr(), "lab: {}: without a load there is nothing to calibrate", args.scenario.display())?;
+        let file = args.scenario.display();
+        writeln!(anstream::stderr(), "lab: {file}: without a load there is nothing to calibrate; add a `[[load]]`")?;
         return Ok(Exit::Usage);
     }
     let blocks = match args.comparisons {

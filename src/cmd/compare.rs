@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::execution::{GateArgs, Outputs, Request, github_step, perform};
+use super::first_command::OWN_SCENARIO;
 use super::tool_paths::tool_paths;
 use super::{earlier, earlier_image, earlier_lab, missing_environments, select};
 use crate::cli::{CompareArgs, ScenarioArgs};
@@ -37,7 +38,7 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
         Ok(scenario) => scenario,
         Err(exit) => return Ok(exit),
     };
-    select::shorten(&mut head, args.rounds, args.quick);
+    select::shorten(&mut head, args.measure.rounds, args.measure.quick);
     let repository = revision::repository(&head.root, &args.revision)?;
     let found = match revision::find(&args.revision, args.merge_base, &head.root, repository.as_ref()) {
         Ok(found) => found,
@@ -91,35 +92,40 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<Exit> {
     missing_environments::create(&scenario, &tools, is_quiet)?;
     perform(Request {
         scenario,
-        mode: RunMode::CompareVersions { confirms: args.gate },
+        mode: RunMode::CompareVersions { confirms: args.measure.gate },
         tools,
         outputs: Outputs {
             terminal: args.output,
             files: &args.outcome,
             step: step.as_ref(),
-            opens_page: args.open,
+            opens_page: args.measure.open,
             is_served: false,
         },
-        gate: GateArgs { is_gated: args.gate, is_strict: args.strict },
-        resume: args.resume.as_deref(),
+        gate: GateArgs { is_gated: args.measure.gate, is_strict: args.measure.strict },
+        resume: args.measure.resume.as_deref(),
         command: Some(command(args, &selection.scenario)),
     })
 }
 
-/// The named scenario, the only one there is, or the default one.
+/// The named scenario, that of `lab init`, the only one there is, or the default one.
 pub(super) fn scenario_file(named: Option<&Path>) -> Result<PathBuf, String> {
     if let Some(named) = named {
         return Ok(named.to_owned());
     }
+    let own = Path::new(OWN_SCENARIO);
+    if own.is_file() {
+        return Ok(own.to_owned());
+    }
     let folder = Path::new(SCENARIOS);
-    let entries = std::fs::read_dir(folder);
-    let entries = entries.map_err(|error| format!("name a scenario: {SCENARIOS}/ cannot be read: {error}"))?;
+    let entries = std::fs::read_dir(folder).map_err(|error| {
+        format!("name a scenario: there is no {OWN_SCENARIO}, and {SCENARIOS}/ cannot be read: {error}")
+    })?;
     let files = entries.flatten().map(|entry| entry.path());
     let mut files: Vec<PathBuf> =
         files.filter(|path| path.extension().is_some_and(|extension| extension == "toml")).collect();
     files.sort();
     match files.as_slice() {
-        [] => Err(format!("name a scenario: there is none in {SCENARIOS}/")),
+        [] => Err(format!("name a scenario: there is no {OWN_SCENARIO}, and none in {SCENARIOS}/")),
         [only] => Ok(only.clone()),
         several if several.contains(&folder.join(DEFAULT)) => Ok(folder.join(DEFAULT)),
         several => {
@@ -144,7 +150,7 @@ fn working_tree(head: &Scenario, repository: Option<&Repository>) -> anyhow::Res
 /// The command line that continues an interrupted comparison, without `--resume`.
 fn command(args: &CompareArgs, file: &Path) -> String {
     let mut command = format!("lab compare {} {}{}", args.revision, file.display(), args.stacks.options());
-    for (is_given, option) in [(args.merge_base, " --merge-base"), (args.quick, " --quick")] {
+    for (is_given, option) in [(args.merge_base, " --merge-base"), (args.measure.quick, " --quick")] {
         command.push_str(if is_given { option } else { "" });
     }
     if let Some(lab) = &args.base_lab {

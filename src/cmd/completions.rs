@@ -29,7 +29,9 @@ pub(super) fn run(args: &CompletionsArgs) -> anyhow::Result<Exit> {
         return Ok(Exit::Ok);
     }
     let Some(folders) = UserFolders::from_environment() else {
-        writeln!(anstream::stderr(), "lab: the variable HOME is not set, so there is no folder to install into")?;
+        let mut err = anstream::stderr();
+        writeln!(err, "lab: the variable HOME is not set, so there is no folder to install into")?;
+        writeln!(err, "hint: `lab completions {shell}` prints the script")?;
         return Ok(Exit::Usage);
     };
     let Some(file) = folders.completion(shell) else {

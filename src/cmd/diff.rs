@@ -22,7 +22,9 @@ pub(super) fn run(args: &DiffArgs) -> anyhow::Result<Exit> {
     };
     if scenario.stacks.len() < 2 {
         let file = args.scenario.display();
-        writeln!(anstream::stderr(), "lab: {file}: only one stack is selected; a comparison needs two")?;
+        let mut err = anstream::stderr();
+        writeln!(err, "lab: {file}: only one stack is selected; a comparison needs two")?;
+        writeln!(err, "hint: `lab compare REVISION {file}` compares a stack with itself at another revision")?;
         return Ok(Exit::Usage);
     }
     let first = args.stacks.first().unwrap_or(&scenario.reference().name).clone();

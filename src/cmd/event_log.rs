@@ -17,6 +17,10 @@ use crate::record::rfc3339;
 pub(super) struct EventLog {
     output: Option<Output>,
     live: Option<LiveServer>,
+    /// The folder of the run, once it has one.
+    folder: Option<PathBuf>,
+    /// Whether a component may have written a log there.
+    has_logs: bool,
 }
 
 struct Output {
@@ -34,14 +38,15 @@ pub(super) struct LoggedObserver<'a> {
 
 impl EventLog {
     pub(super) fn none() -> EventLog {
-        EventLog { output: None, live: None }
+        EventLog { output: None, live: None, folder: None, has_logs: false }
     }
 
     /// Creates the file, if one is wanted. A pipe is waited for until it has a reader.
     pub(super) fn create(path: Option<&Path>) -> anyhow::Result<EventLog> {
         let Some(path) = path else { return Ok(EventLog::none()) };
         let file = File::create(path).with_context(|| format!("write {}", path.display()))?;
-        Ok(EventLog { output: Some(Output { path: path.to_owned(), file, error: None }), live: None })
+        let output = Some(Output { path: path.to_owned(), file, error: None });
+        Ok(EventLog { output, ..EventLog::none() })
     }
 
     /// Sends the events to a live page as well.
@@ -52,6 +57,11 @@ impl EventLog {
     /// The live page shows this report from now on.
     pub(super) fn show_report(&mut self, report: &Path) -> io::Result<()> {
         self.live.as_mut().map_or(Ok(()), |live| live.set_report(report))
+    }
+
+    /// The folder with the logs of the run; `None` if nothing was started.
+    pub(super) fn log_folder(&self) -> Option<&Path> {
+        self.folder.as_deref().filter(|_| self.has_logs)
     }
 
     pub(super) fn write(&mut self, event: Event<'_>) {
@@ -85,6 +95,11 @@ impl EventLog {
 
 impl RunObserver for LoggedObserver<'_> {
     fn on_event(&mut self, event: &RunEvent<'_>) {
+        match event {
+            RunEvent::Opened { folder, .. } => self.log.folder = Some(folder.to_path_buf()),
+            RunEvent::Starting { .. } => self.log.has_logs = true,
+            _ => {}
+        }
         self.log.write(Event::from(event));
         self.next.on_event(event);
     }

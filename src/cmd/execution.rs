@@ -122,7 +122,12 @@ pub(super) fn perform(request: Request<'_>) -> anyhow::Result<Exit> {
         }
         Err(error) => {
             events.write(Event::RunFailed { error: format!("{error:#}") });
-            Err(error)
+            Err(match events.log_folder() {
+                Some(folder) if !super::is_closed_pipe(&error) => {
+                    anyhow::anyhow!("{error:#}\nhint: the logs until then are in {}", display_path(folder))
+                }
+                _ => error,
+            })
         }
     };
     // The outcome of the run says more than a file that is not whole.
@@ -305,6 +310,9 @@ fn print_report(finished: &FinishedRun, output: OutputArgs, exit: Exit, page: Op
     }
     if let Some(command) = next_command(record) {
         writeln!(out, "next     {command}")?;
+    }
+    if record.gate.failed_checks > 0 && !output.verbose {
+        writeln!(out, "more     --verbose prints each check with its response")?;
     }
     Ok(())
 }

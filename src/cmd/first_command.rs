@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::init;
 
 /// The scenario that `lab init` writes.
-const OWN_SCENARIO: &str = "lab.toml";
+pub(super) const OWN_SCENARIO: &str = "lab.toml";
 const SCENARIOS: &str = "scenarios";
 /// Files of applications, which only Python can tell from others. Without it they count by their names.
 const APPLICATIONS: [&str; 4] = ["app.py", "asgi.py", "manage.py", "wsgi.py"];

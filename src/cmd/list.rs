@@ -17,7 +17,9 @@ pub(super) fn run(args: &ListArgs) -> anyhow::Result<Exit> {
     let files = match files(&args.path) {
         Ok(files) => files,
         Err(error) => {
-            writeln!(anstream::stderr(), "lab: cannot list {}: {error}", args.path.display())?;
+            let mut err = anstream::stderr();
+            writeln!(err, "lab: cannot list {}: {error}", args.path.display())?;
+            writeln!(err, "hint: accepted: a folder of scenarios, or a scenario; `lab init` writes one")?;
             return Ok(Exit::Usage);
         }
     };

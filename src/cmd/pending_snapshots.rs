@@ -62,7 +62,12 @@ impl Snapshots {
             has_session || pending.iter().any(|known| is_selected(&known.name, wanted))
         };
         if let Some(unknown) = target.names.iter().find(|wanted| !is_known(wanted)) {
-            writeln!(anstream::stderr(), "lab: {folder}: no snapshot `{unknown}` is pending")?;
+            let known: Vec<String> = pending.iter().map(|known| format!("`{}`", known.name)).collect();
+            let accepted = match known.as_slice() {
+                [] => "none is, and `lab run` makes one where the facts of a run differ".to_owned(),
+                known => format!("accepted: {}", known.join(", ")),
+            };
+            writeln!(anstream::stderr(), "lab: {folder}: no snapshot `{unknown}` is pending; {accepted}")?;
             return Ok(Err(Exit::Usage));
         }
         pending

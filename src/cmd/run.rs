@@ -23,27 +23,27 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     };
     // Only a complete scenario is compared with its snapshots. The facts of another backend were not
     // reviewed.
-    let is_whole = args.scenario.stacks.is_all() && !args.quick;
-    let mut scenario = match select::scenario_of_run(&args.scenario, is_whole && args.gate, step.as_ref())? {
+    let is_whole = args.scenario.stacks.is_all() && !args.measure.quick;
+    let mut scenario = match select::scenario_of_run(&args.scenario, is_whole && args.measure.gate, step.as_ref())? {
         Ok(scenario) => scenario,
         Err(exit) => return Ok(exit),
     };
-    select::shorten(&mut scenario, args.rounds, args.quick);
+    select::shorten(&mut scenario, args.measure.rounds, args.measure.quick);
     let mode = match is_whole {
-        true => RunMode::MeasureAndCompare { accepts_new: args.accept_new, confirms: args.gate },
+        true => RunMode::MeasureAndCompare { accepts_new: args.accept_new, confirms: args.measure.gate },
         false => RunMode::Measure,
     };
     let tools = tool_paths(&args.scenario.stacks.kinds)?;
-    let resume = args.resume.as_deref();
-    let short = if args.quick { " --quick" } else { "" };
+    let resume = args.measure.resume.as_deref();
+    let short = if args.measure.quick { " --quick" } else { "" };
     let ScenarioArgs { scenario: file, stacks } = &args.scenario;
     let command = Some(format!("lab run {}{}{short}", file.display(), stacks.options()));
-    let gate = GateArgs { is_gated: args.gate, is_strict: args.strict };
+    let gate = GateArgs { is_gated: args.measure.gate, is_strict: args.measure.strict };
     let outputs = Outputs {
         terminal: args.output,
         files: &args.outcome,
         step: step.as_ref(),
-        opens_page: args.open,
+        opens_page: args.measure.open,
         is_served: args.serve,
     };
     perform(Request { scenario, mode, tools, outputs, gate, resume, command })
@@ -61,11 +61,6 @@ fn compare_args(args: &RunArgs, revision: &str) -> CompareArgs {
         stacks,
         output: args.output,
         outcome: args.outcome.clone(),
-        gate: args.gate,
-        strict: args.strict,
-        rounds: args.rounds,
-        quick: args.quick,
-        resume: args.resume.clone(),
-        open: args.open,
+        measure: args.measure.clone(),
     }
 }

@@ -75,9 +75,11 @@ fn selected(
         return Ok(Err(Exit::Usage));
     }
     let StackArgs { only, skip, .. } = &args.stacks;
+    let known = known.join("`, `");
     scenario.stacks.retain(|stack| (only.is_empty() || only.contains(&stack.name)) && !skip.contains(&stack.name));
     if scenario.stacks.is_empty() {
-        writeln!(anstream::stderr(), "lab: {}: --only and --skip leave no stack", args.scenario.display())?;
+        let file = args.scenario.display();
+        writeln!(anstream::stderr(), "lab: {file}: --only and --skip leave no stack; it has `{known}`")?;
         return Ok(Err(Exit::Usage));
     }
     match verify::configurations(&scenario) {

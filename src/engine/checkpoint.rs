@@ -36,8 +36,8 @@ pub enum CheckpointError {
 /// Why a run cannot be resumed.
 #[derive(Debug, thiserror::Error)]
 pub enum ResumeError {
-    #[error("no run `{run}` in {} can be resumed", folder.display())]
-    NoSuchRun { run: String, folder: PathBuf },
+    #[error("no run `{run}` in {} can be resumed; {}", folder.display(), accepted_runs(interrupted))]
+    NoSuchRun { run: String, folder: PathBuf, interrupted: Vec<String> },
     #[error("run `{run}` is finished: its record is {}", record.display())]
     Finished { run: String, record: PathBuf },
     #[error("run `{run}` is still going; it can be resumed once it was interrupted")]
@@ -89,7 +89,9 @@ impl Checkpoint {
         let folder = runs(scenario).join(run);
         let run = run.to_owned();
         if !is_run_name(&run) || !folder.join(MANIFEST_FILE).is_file() {
-            return Err(ResumeError::NoSuchRun { run, folder: runs(scenario) });
+            let folder = runs(scenario);
+            let interrupted = interrupted_runs(&folder);
+            return Err(ResumeError::NoSuchRun { run, folder, interrupted });
         }
         // Before anything is read or repaired that the run itself may be writing.
         let Some(lock) = RunLock::acquire(&folder).map_err(failed("lock", &folder))? else {
@@ -109,6 +111,23 @@ impl Checkpoint {
         let (rounds, remade_rounds) = read_rounds(&folder)?;
         Ok(Checkpoint { run, manifest, rounds, remade_rounds, lock })
     }
+}
+
+fn accepted_runs(interrupted: &[String]) -> String {
+    match interrupted {
+        [] => "none there was interrupted".to_owned(),
+        runs => format!("accepted: {}", runs.join(", ")),
+    }
+}
+
+/// The runs of a folder that have a manifest and no record. They are for a message, so a folder that cannot be read has none.
+fn interrupted_runs(folder: &Path) -> Vec<String> {
+    let folders = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_interrupted = |run: &PathBuf| run.join(MANIFEST_FILE).is_file() && !run.join(RECORD_FILE).is_file();
+    let names = folders.filter(is_interrupted).filter_map(|run| Some(run.file_name()?.to_str()?.to_owned()));
+    let mut names: Vec<String> = names.filter(|name| is_run_name(name)).collect();
+    names.sort();
+    names
 }
 
 /// Whether a record is there to its end.

@@ -6,6 +6,7 @@
 //! [`Backend`], and a fake one makes its numbers exact in the tests.
 
 pub mod backend;
+pub mod baseline;
 pub mod calibration;
 pub mod checkpoint;
 pub mod confirmation;
@@ -28,6 +29,7 @@ mod log_compression;
 mod resume;
 mod round;
 mod rounds;
+mod run_mode;
 mod sampler;
 mod sanity;
 mod warmup;

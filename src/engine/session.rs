@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+use super::baseline::{Baseline, BaselineError, looks};
 use super::checkpoint::{Checkpoint, CheckpointError, CheckpointWriter};
 use super::confirmation::{ConfirmationPlan, ConfirmationRounds};
 use super::estimates::{estimates, growth};
@@ -12,6 +13,7 @@ use super::local::Local;
 use super::placement::{Cores, PlacementError};
 use super::ranking::rankings;
 use super::run_folder::{RunFolder, RunFolderError};
+pub use super::run_mode::RunMode;
 use super::validations::validations;
 use super::{Findings, RunPlan, calibration};
 use crate::event::{RunEvent, RunObserver};
@@ -20,24 +22,20 @@ use crate::measure::other_runs::{self, RunPresence};
 use crate::provision::RequirementsError;
 use crate::provision::ToolPaths;
 use crate::record::{
-    CalibrationFile, CalibrationFileError, Cell, ComparedVersions, Confirmation, Estimate, GateOutcome, LooksRecord,
+    CalibrationFile, CalibrationFileError, ComparedVersions, Confirmation, Estimate, GateOutcome, LooksRecord,
     Manifest, ManifestError, Provenance, Record, RoundRecord, SCHEMA,
 };
 use crate::scenario::model::{Scenario, Volatile};
-use crate::snapshot::comparison::{ComparisonError, FactsDifference, RunResults, SnapshotComparison};
+use crate::snapshot::comparison::{ComparisonError, FactsDifference, RunResults};
 use crate::snapshot::confirmation::SecondSample;
 use crate::snapshot::failures::count_failures;
-use crate::snapshot::history::{History, HistoryError};
-use crate::snapshot::past::Past;
-use crate::snapshot::store::Store;
-use crate::snapshot::versions::VersionComparison;
 use crate::stack::container::run_network::RunNetworkError;
 use crate::stack::container::scenario_images::ScenarioImageError;
 use crate::stack::guard;
 use crate::stack::orphans;
 use crate::stack::prerequisites::find_installed;
 use crate::stack::process::ProcessLauncher;
-use lab_stats::decision::{ALPHA, Looks, LooksError};
+use lab_stats::decision::ALPHA;
 
 /// Why a session failed.
 #[derive(Debug, thiserror::Error)]
@@ -57,11 +55,7 @@ pub enum SessionError {
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     #[error(transparent)]
-    Looks(#[from] LooksError),
-    #[error(transparent)]
-    Comparison(#[from] ComparisonError),
-    #[error(transparent)]
-    History(#[from] HistoryError),
+    Baseline(#[from] BaselineError),
     #[error("containers cannot be used here; `backend = \"process\"` (or `--backend process`) needs none")]
     Containers(#[source] RunNetworkError),
     #[error(transparent)]
@@ -70,92 +64,6 @@ pub enum SessionError {
     Interruption(#[from] InterruptionError),
     #[error(transparent)]
     Calibration(#[from] CalibrationFileError),
-}
-
-/// How much of a scenario a session runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunMode {
-    /// The checks, without any load.
-    ChecksOnly,
-    /// The checks and the loads.
-    Measure,
-    /// The checks and the loads of the whole scenario, compared with its committed snapshots.
-    MeasureAndCompare {
-        /// Whether to commit the snapshots that do not exist yet, if nothing failed.
-        accepts_new: bool,
-        /// Whether what fails is measured once more.
-        confirms: bool,
-    },
-    /// The checks and the loads of two versions, compared with each other. No snapshot is read or written.
-    CompareVersions {
-        /// Whether what fails is measured once more.
-        confirms: bool,
-    },
-}
-
-impl RunMode {
-    fn confirms(self) -> bool {
-        match self {
-            RunMode::MeasureAndCompare { confirms, .. } | RunMode::CompareVersions { confirms } => confirms,
-            RunMode::ChecksOnly | RunMode::Measure => false,
-        }
-    }
-}
-
-/// What a run is compared with.
-enum Baseline<'a> {
-    /// The committed snapshots, and the past of the stacks.
-    Snapshot(Box<SnapshotComparison<'a>>),
-    /// The earlier version, in the same run.
-    Version(VersionComparison<'a>),
-    None,
-}
-
-impl<'a> Baseline<'a> {
-    /// Reads the committed snapshots and the past where they are needed. Before the run: a file that cannot be read must not cost it.
-    fn read(
-        scenario: &'a Scenario,
-        mode: RunMode,
-        session: &Session,
-        tools: &ToolPaths,
-    ) -> Result<Baseline<'a>, SessionError> {
-        let looks = Looks::new(looks(scenario))?;
-        let RunMode::MeasureAndCompare { accepts_new, .. } = mode else {
-            return Ok(match mode {
-                RunMode::CompareVersions { .. } => Baseline::Version(VersionComparison::new(scenario, looks)),
-                _ => Baseline::None,
-            });
-        };
-        let reports = scenario.root.join("reports");
-        let past = Past::read(scenario, &History::new(&reports), &session.machine.fingerprint())?;
-        let store = Store { folder: reports.join("snapshots"), lab: tools.lab.clone() };
-        let snapshot = SnapshotComparison::read(scenario, store, session.machine.summary(), looks)?;
-        Ok(Baseline::Snapshot(Box::new(snapshot.with_past(past).accept_new(accepts_new))))
-    }
-
-    fn is_decided(&self, estimates: &[Estimate], rounds: &[RoundRecord], looks_made: usize) -> bool {
-        match self {
-            Baseline::Snapshot(snapshot) => snapshot.is_decided(estimates, rounds, looks_made),
-            Baseline::Version(base) => base.is_decided(estimates, rounds, looks_made),
-            Baseline::None => false,
-        }
-    }
-
-    fn is_confirmed(&self, estimates: &[Estimate], second: SecondSample<'_>) -> bool {
-        match self {
-            Baseline::Snapshot(snapshot) => snapshot.is_confirmed(estimates, second),
-            Baseline::Version(base) => base.is_confirmed(estimates, second),
-            Baseline::None => true,
-        }
-    }
-
-    fn failed_cells(&self, estimates: &[Estimate], rounds: &[RoundRecord], looks_made: usize) -> Vec<Cell> {
-        match self {
-            Baseline::Snapshot(snapshot) => snapshot.failed_cells(estimates, rounds, looks_made),
-            Baseline::Version(base) => base.failed_cells(estimates, rounds, looks_made),
-            Baseline::None => Vec::new(),
-        }
-    }
 }
 
 /// How a session ended.
@@ -272,7 +180,7 @@ pub fn run(
     scenario.rounds.looks.clone_from(&manifest.looks);
     let scenario = &*scenario;
     let backend = session.backend(scenario, tools)?;
-    let baseline = Baseline::read(scenario, mode, &session, tools)?;
+    let baseline = Baseline::read(scenario, mode, &session.machine, tools)?;
 
     // Before the run: a file that cannot be read must not cost its record.
     let calibration = CalibrationFile::new(&scenario.root, &session.machine).find(&scenario.name)?;
@@ -352,14 +260,7 @@ fn finish(
         (estimates, SecondSample { cells, rounds, looks_made: *looks_made })
     });
     let results = RunResults { stacks, rounds, estimates: &estimates, looks_made: *looks_made, second };
-    let compared = match baseline {
-        Baseline::Snapshot(snapshot) => snapshot.finish(results, &mut gate),
-        Baseline::Version(base) => {
-            base.finish(results, &findings.differences, &mut gate);
-            Ok(None)
-        }
-        Baseline::None => Ok(None),
-    };
+    let compared = baseline.finish(results, &findings.differences, &mut gate);
     // There is a record even if the comparison failed: the measurements stay valid.
     let (facts_difference, comparison_error) = match compared {
         Ok(difference) => (difference, None),
@@ -424,9 +325,4 @@ fn volatile_line(scenario: &Scenario, varying: Volatile) -> Option<String> {
     let mut volatile = scenario.volatile.clone();
     volatile.add(varying);
     Some(volatile.line())
-}
-
-/// The numbers of blocks after which the interim looks are due.
-fn looks(scenario: &Scenario) -> Vec<u32> {
-    scenario.rounds.looks.iter().map(|look| look.get()).collect()
 }

@@ -13,7 +13,7 @@ pub enum ReadError {
         "it is a record that was cut off; `lab run SCENARIO --resume RUN` writes it again from the folder of its run"
     )]
     CutOff(#[source] serde_json::Error),
-    #[error("it is not a record")]
+    #[error("it is not a record; accepted: the record.json of a run, or the folder of the run")]
     NotARecord(#[source] serde_json::Error),
 }
 

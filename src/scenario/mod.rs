@@ -22,3 +22,4 @@ pub use comparison::compare_versions;
 pub use explain::explain;
 pub use load::{load, load_gated, load_over, parse};
 pub use schema::schema;
+pub use units::QUANTITY_FORMS;

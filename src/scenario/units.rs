@@ -44,6 +44,15 @@ pub(super) const COUNT_GROWTH_FORM: &str = "a number above zero per a number of 
 /// For the JSON Schema.
 pub(super) const COUNT_GROWTH_PATTERN: &str = r"^[0-9]+(\.[0-9]+)? per [0-9]+(\.[0-9]+)?[kM]?$";
 
+/// The patterns of quantities in the JSON Schema, each with what it accepts in words.
+pub const QUANTITY_FORMS: [(&str, &str); 5] = [
+    (DURATION_PATTERN, DURATION_FORM),
+    (BOUND_PATTERN, BOUND_FORM),
+    (PERCENT_PATTERN, PERCENT_FORM),
+    (MEMORY_GROWTH_PATTERN, MEMORY_GROWTH_FORM),
+    (COUNT_GROWTH_PATTERN, COUNT_GROWTH_FORM),
+];
+
 /// Sums of durations below this cannot overflow.
 const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -126,7 +126,7 @@ wire_table! {
     /// state; `{host}`, `{port}`, `{folder}` and `{root}` in them are the address that the service is to bind, that folder,
     /// and the scenario's root.
     Service in "the service" {
-        /// A service that lab knows, if it is installed: `memcached`, `postgresql` or `redis`.
+        /// A service that lab knows, if it is installed.
         optional kind: OneOf<&'static ServiceKind>,
         /// Instead of `kind`: the command that runs it, in the foreground.
         optional command: String,
@@ -163,25 +163,25 @@ wire_table! {
 }
 
 wire_table! {
-/// One deployment under test.
-Stack in "`[[stack]]`" {
-    /// Name of the stack, unique in the scenario: lower-case letters, digits and `-`.
-    required name: String = { "pattern": "^[a-z0-9-]+$" },
-    /// The reverse proxy in front of the server. Default: none.
-    optional proxy: Proxy,
-    /// The app server.
-    required server: Server,
-    /// How to run its components. Default: the scenario's `backend`.
-    optional backend: OneOf<Backend>,
-    /// Which app of `[app]` to serve, if the server hosts both, or a table such as `[app]` for an app of its own. Default:
-    /// `wsgi` or `asgi` if there is one.
-    optional app: StackApp,
-    /// Whether this is the reference stack of all ratios; at most one is. Default: the first stack.
-    optional reference: bool = { "default": false },
-    /// Whether to drive it with the loads; `false` if it is only checked and compared.
-            optional measured: bool = { "default": true },
-        }
+    /// One deployment under test.
+    Stack in "`[[stack]]`" {
+        /// Name of the stack, unique in the scenario: lower-case letters, digits and `-`.
+        required name: String = { "pattern": "^[a-z0-9-]+$" },
+        /// The reverse proxy in front of the server. Default: none.
+        optional proxy: Proxy,
+        /// The app server.
+        required server: Server,
+        /// How to run its components. Default: the scenario's `backend`.
+        optional backend: OneOf<Backend>,
+        /// Which app of `[app]` to serve, if the server hosts both, or a table such as `[app]` for an app of its own. Default:
+        /// `wsgi` or `asgi` if there is one.
+        optional app: StackApp,
+        /// Whether this is the reference stack of all ratios; at most one is. Default: the first stack.
+        optional reference: bool = { "default": false },
+        /// Whether to drive it with the loads; `false` if it is only checked and compared.
+        optional measured: bool = { "default": true },
     }
+}
 
 wire_table! {
     /// Stacks by combination: every server behind every proxy with every number of workers. A combination that is not

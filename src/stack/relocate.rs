@@ -73,7 +73,7 @@ pub struct CertificateFile<'a> {
 pub enum RelocateError {
     #[error(transparent)]
     Syntax(#[from] ConfError),
-    #[error("{}: no server has a `listen` directive, so clients have no address to connect to", .0.display())]
+    #[error("{}: no server has a `listen` directive, so clients have no address to connect to; accepted: `listen 80;`", .0.display())]
     NoListen(PathBuf),
     #[error("{}:{line}: cannot relocate `listen {address}`; accepted: a port, or an address with a port", file.display())]
     Listen {

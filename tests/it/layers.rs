@@ -28,7 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("snapshot", &["exit", "scenario", "check", "record", "whole_file"]),
     ("report", &["scenario", "stack", "check", "measure", "record", "lint"]),
-    ("cli", &[]),
+    ("cli", &["exit"]),
     ("cmd", &["*"]),
 ];
 

@@ -5,11 +5,13 @@ use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
-use std::process::{Command, Output};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use lab::exit::Exit;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{Project, assert_exit, text};
 
@@ -22,17 +24,15 @@ const AT_ONCE: Duration = Duration::from_secs(10);
 /// Runs a command to its end, which must come at once.
 #[track_caller]
 fn at_once(command: &mut Command) -> Output {
-    let started = Instant::now();
-    let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
-    while child.try_wait().unwrap().is_none() {
-        if started.elapsed() > AT_ONCE {
-            child.kill().unwrap();
-            panic!("{command:?} takes longer than {} s", AT_ONCE.as_secs());
-        }
-        // What it prints fits into a pipe.
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    child.wait_with_output().unwrap()
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = Pid::from_child(&child);
+    let (ended, output) = mpsc::channel();
+    std::thread::spawn(move || ended.send(child.wait_with_output()));
+    let output = output.recv_timeout(AT_ONCE).unwrap_or_else(|_| {
+        kill_process(pid, Signal::KILL).unwrap();
+        panic!("{command:?} takes longer than {} s", AT_ONCE.as_secs());
+    });
+    output.unwrap()
 }
 
 fn pipe(path: &Path) {

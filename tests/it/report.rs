@@ -233,7 +233,11 @@ fn other_files_are_refused() {
     std::fs::create_dir(inside.join("empty")).unwrap();
     for (arguments, code, expected) in [
         (&["newer.json"][..], 2, "lab: newer.json: it is a record of schema 3; this lab reads schema 2\n"),
-        (&["text.json"], 2, "lab: text.json: it is not a record: expected ident at line 1 column 2\n"),
+        (
+            &["text.json"],
+            2,
+            "lab: text.json: it is not a record; accepted: the record.json of a run, or the folder of the run: expected ident",
+        ),
         (&["broken.json.gz"], 2, "lab: broken.json.gz: it cannot be decompressed: "),
         (&["empty"], 2, "lab: empty: the folder has neither record.json nor record.json.gz\n"),
         (&["none.json"], 2, "lab: none.json: No such file or directory (os error 2)\n"),

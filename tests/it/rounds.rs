@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -67,6 +68,7 @@ fn interrupted_run_resumes_after_its_finished_rounds() {
     refused(&[&run, "--only", "direct"], "it ran the stacks proxied, direct; give the same --only and --skip");
     refused(&["../default"], "no run `../default`");
     refused(&["never"], "no run `never`");
+    refused(&["never"], &format!("can be resumed; accepted: {run}"));
 
     let resumed = project.run(&["run", "scenarios/default.toml", "--resume", &run]);
     assert_exit(&resumed, Exit::Ok);
@@ -120,6 +122,16 @@ fn running_run_is_not_resumed() {
     assert_eq!(lab.wait().unwrap().code(), Some(130));
 }
 
+/// As in the default scenario.
+const USERS: usize = 16;
+
+/// The number of sockets that a process has open.
+fn sockets(pid: u32) -> usize {
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let is_socket = |link: &Path| fs::read_link(link).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"));
+    descriptors.filter(|descriptor| is_socket(&descriptor.path())).count()
+}
+
 #[test]
 fn stopped_lab_voids_its_round() {
     let project = Project::new(|scenario| replaced(&short(scenario), "duration = \"1s\"", "duration = \"4s\""));
@@ -129,13 +141,15 @@ fn stopped_lab_voids_its_round() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    wait_until("the driver runs", || {
-        project.marked().iter().any(|(_, line)| line.ends_with("lab drive ") && !line.contains(" guard "))
-    });
+    let driver = || {
+        let is_driver = |line: &str| line.ends_with("lab drive ") && !line.contains(" guard ");
+        project.marked().into_iter().find(|(_, line)| is_driver(line)).map(|(pid, _)| pid)
+    };
+    wait_until("the users of the driver are connected", || sockets(driver()?).ge(&USERS).then_some(()));
     let pid = Pid::from_raw(lab.id().cast_signed()).unwrap();
     kill_process(pid, Signal::STOP).unwrap();
-    // The pause itself is the disturbance.
-    std::thread::sleep(Duration::from_secs(3));
+    // lab sees nothing of the window, which the driver ends by itself.
+    wait_until("the driver has ended", || driver().is_none());
     kill_process(pid, Signal::CONT).unwrap();
     lab.wait().unwrap();
     let record = json(&project, "reports/default/latest/record.json");

@@ -4,6 +4,12 @@
 
 #[path = "compat.rs"]
 mod compat;
+#[path = "exit_codes.rs"]
+mod exit_codes;
+#[path = "keys.rs"]
+mod keys;
+#[path = "markdown.rs"]
+mod markdown;
 
 /// A path and the function that makes the file's content.
 pub(crate) type Generated = (&'static str, fn() -> String);
@@ -15,4 +21,7 @@ pub(crate) const GENERATED: &[Generated] = &[
     ("docs/compat-nginx.md", compat::nginx),
     ("docs/compat-gunicorn.md", compat::gunicorn),
     ("docs/compat-flask.md", compat::flask),
+    ("docs/exit-codes.md", exit_codes::page),
+    ("docs/scenario-keys.md", keys::scenario),
+    ("docs/kind-keys.md", keys::kind),
 ];

@@ -13,6 +13,7 @@ pub mod differences;
 
 mod address;
 pub mod listen;
+pub mod listener_source;
 
 pub mod arbiter;
 pub mod native_worker;

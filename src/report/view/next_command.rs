@@ -11,14 +11,16 @@ pub fn next_command(record: &Record) -> Option<String> {
     match (gate.facts, &record.comparison) {
         _ if gate.could_not_run > 0 => Some("lab doctor".to_owned()),
         _ if gate.failed_checks > 0 => Some(format!("lab up {file}")),
+        // Further rounds decide about metrics, and no facts. The report says how those differ.
         (FactsVerdict::Changed, None) => Some("lab snapshot review".to_owned()),
+        (FactsVerdict::Changed, Some(_)) => None,
+        (FactsVerdict::New, None) if gate.accepted_snapshots.is_empty() => {
+            Some(format!("lab snapshot accept {}", provenance.scenario))
+        }
         (_, Some(comparison)) if is_undecided => {
             Some(format!("lab compare {} {file} --rounds auto", comparison.base.name))
         }
         (_, None) if is_undecided => Some(format!("lab run {file} --rounds auto")),
-        (FactsVerdict::New, None) if gate.accepted_snapshots.is_empty() => {
-            Some(format!("lab snapshot accept {}", provenance.scenario))
-        }
         (FactsVerdict::NotCompared, None) if record.rounds.is_empty() => Some(format!("lab run {file}")),
         _ => None,
     }

@@ -37,6 +37,8 @@ pub struct PageData<'a> {
     stacks: &'a [String],
     /// By the id of their figure.
     charts: BTreeMap<&'a str, &'a Chart>,
+    /// By the id of their figure: those with the same name share their scales.
+    scales: BTreeMap<&'a str, &'a str>,
     /// The details of checks, by run.
     details: Vec<&'a [CellDetails]>,
 }
@@ -63,10 +65,11 @@ impl Page {
 
     #[must_use]
     pub fn data(&self) -> PageData<'_> {
-        let figures = self.runs.iter().flat_map(RunPage::figures);
+        let figures = || self.runs.iter().flat_map(RunPage::figures);
         PageData {
             stacks: &self.stacks,
-            charts: figures.filter_map(|figure| Some((figure.id.as_str(), figure.chart.as_ref()?))).collect(),
+            charts: figures().filter_map(|figure| Some((figure.id.as_str(), figure.chart.as_ref()?))).collect(),
+            scales: figures().map(|figure| (figure.id.as_str(), figure.scale.as_str())).collect(),
             details: self.runs.iter().map(RunPage::details).collect(),
         }
     }

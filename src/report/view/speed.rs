@@ -11,6 +11,9 @@ use crate::scenario::model::Metric;
 use crate::stack::Role;
 use lab_stats::sample;
 
+/// The first column of the table that is about cost; those before it are about speed.
+pub const FIRST_COST_COLUMN: usize = 5;
+
 pub struct SpeedView<'a> {
     /// The stacks that the load has driven. If there are many, the fastest come first.
     pub stacks: Vec<&'a str>,

@@ -1,5 +1,7 @@
 //! A table of cells that renderers align or escape as their format needs.
 
+use std::ops::Range;
+
 use lab_stats::sample::median;
 
 /// What a cell holds where there is no value.
@@ -16,6 +18,13 @@ impl TextTable {
     #[must_use]
     pub fn header(&self) -> Vec<&str> {
         self.header.iter().map(String::as_str).collect()
+    }
+
+    /// A table of the first column and of `columns`.
+    #[must_use]
+    pub fn part(&self, columns: Range<usize>) -> TextTable {
+        let part = |row: &Vec<String>| [&row[..1], &row[columns.clone()]].concat();
+        TextTable { title: self.title.clone(), header: part(&self.header), rows: self.rows.iter().map(part).collect() }
     }
 }
 

@@ -86,7 +86,7 @@ wire_table! {
     WhileSlow in "`while_slow`" {
         /// The number of clients, 1 to 1000, each on its own connection.
         required clients: Integer = { "minimum": 1, "maximum": 1000 },
-        /// The slow part: the `head`, the `body` of a POST to the check's path, or the `answer` to a GET, which must be
+        /// The slow part: the `head`, the `body` of a POST to the check's path, or the `response` to a GET, which must be
         /// larger than the buffers of systems and proxies.
         optional part: OneOf<SlowPart> = { "default": "head" },
         /// The path they request. Default: the check's own.

@@ -46,7 +46,7 @@ pub enum EndpointError {
         /// The variable or file that names it.
         named_by: String,
     },
-    #[error("there is no docker context `{name}` ({named_by})")]
+    #[error("there is no docker context `{name}` ({named_by}); `docker context ls` lists them")]
     NoContext {
         name: String,
         /// The variable or file that names it.
@@ -55,7 +55,7 @@ pub enum EndpointError {
     /// A file of docker is malformed.
     #[error("cannot read {document}: {message}")]
     Malformed { document: String, message: String },
-    #[error("no container engine is running here: neither {} exists", sockets.join(" nor "))]
+    #[error("no container engine is running here: neither {} exists; DOCKER_HOST names another", sockets.join(" nor "))]
     NoSocket { sockets: Vec<String> },
 }
 
@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(resolved(&machine).unwrap(), "unix:///run/podman/podman.sock");
         assert_eq!(
             resolved(&BARE).unwrap_err(),
-            "no container engine is running here: neither /var/run/docker.sock nor /run/podman/podman.sock exists"
+            "no container engine is running here: neither /var/run/docker.sock nor /run/podman/podman.sock exists; DOCKER_HOST names another"
         );
     }
 
@@ -255,6 +255,9 @@ mod tests {
         let config = Machine { config: Some("{"), ..BARE };
         assert!(resolved(&config).unwrap_err().starts_with("cannot read docker's config.json: EOF"));
         let missing = Machine { variables: vec![("DOCKER_CONTEXT", "gone")], ..BARE };
-        assert_eq!(resolved(&missing).unwrap_err(), "there is no docker context `gone` (DOCKER_CONTEXT)");
+        assert_eq!(
+            resolved(&missing).unwrap_err(),
+            "there is no docker context `gone` (DOCKER_CONTEXT); `docker context ls` lists them"
+        );
     }
 }

@@ -60,7 +60,7 @@ pub struct Engine {
 pub enum EngineError {
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    #[error("no container engine responds at {endpoint}")]
+    #[error("no container engine responds at {endpoint}; `lab doctor` says which one lab uses, and why")]
     Unreachable { endpoint: Endpoint, source: Error },
     #[error(
         "the engine at {endpoint} speaks API {}; lab needs {}.{} (Docker 20.10) or newer",

@@ -205,5 +205,8 @@ fn errors_have_lines() {
         "nginx.conf:2: cannot relocate `listen unix:/run/x.sock`; accepted: a port, or an address with a port"
     );
     let none = relocated("http { server { } }").unwrap_err();
-    assert_eq!(none, "nginx.conf: no server has a `listen` directive, so clients have no address to connect to");
+    assert_eq!(
+        none,
+        "nginx.conf: no server has a `listen` directive, so clients have no address to connect to; accepted: `listen 80;`"
+    );
 }

@@ -4,11 +4,19 @@ use std::time::Duration;
 
 use lab_load::wire::{Arrival, DrivePlan, DriverEvent, Mode};
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::time::{ClockId, clock_gettime};
 
 use super::driver::{drive_and_watch, number, open, plan};
 use crate::serve::server::Server;
+use crate::support::wait_until;
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// The clock of the announced window.
+fn monotonic_now() -> Duration {
+    let time = clock_gettime(ClockId::Monotonic);
+    Duration::new(time.tv_sec.try_into().unwrap(), time.tv_nsec.try_into().unwrap())
+}
 
 /// Coordinated omission: with the worker stopped for 1 s under 1,000/s, about 1,000 arrivals have to wait, up to 1 s,
 /// though only those in flight took long to be served.
@@ -20,13 +28,16 @@ fn freeze_is_measured_from_the_schedule() {
     let mode = Mode::Open(open(1000, 4 * SECOND, Arrival::Pooled { connections: number(connections) }));
     let address = server.address.parse().unwrap();
     let plan = DrivePlan { warmup: SECOND, window: 3 * SECOND, ..plan(address, mode) };
-    let outcome = drive_and_watch(&plan, |event| {
-        if *event == DriverEvent::WindowOpened {
+    let mut opens = None;
+    let outcome = drive_and_watch(&plan, |event| match event {
+        DriverEvent::Ready { window } => opens = window.map(|window| window.opens),
+        DriverEvent::WindowOpened => {
             kill_process(worker, Signal::STOP).unwrap();
-            // This sleep is the fault itself, not a wait for a condition.
-            std::thread::sleep(SECOND);
+            let thaws = opens.expect("lab's driver announces its window") + SECOND;
+            wait_until("the first second is over", || monotonic_now() >= thaws);
             kill_process(worker, Signal::CONT).unwrap();
         }
+        DriverEvent::WindowClosed | DriverEvent::Outcome(_) => {}
     });
     let ledger = &outcome.ledger;
     let open = ledger.open.as_ref().unwrap();

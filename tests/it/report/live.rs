@@ -10,6 +10,7 @@ use std::time::Duration;
 use lab::exit::Exit;
 use serde_json::Value;
 
+use super::page::assert_fits;
 use crate::support::{Browser, Project, assert_exit, replaced, requires, short, text, wait_until, wait_until_within};
 
 const SCENARIO: &str = "scenarios/default.toml";
@@ -63,13 +64,20 @@ fn events_of_a_run_are_served() {
 fn live_page_becomes_the_report() {
     requires!(Browser);
     let browser = Browser::start();
+    browser.resize(390);
     // Long enough for a browser to see a round.
     let project = Project::new(|scenario| replaced(&short(scenario), "count  = 1 ", "count  = 3 "));
     let (mut run, address, _lines) = served(&project);
     browser.go_to(&format!("http://{address}/"));
-    wait_until("a round is shown", || {
-        browser.run("return document.querySelector('#loads td, #verdict') !== null").as_bool() == Some(true)
-    });
+    // The report has a verdict.
+    let is_shown = |selector: &str| {
+        let script = format!("return document.querySelector('{selector}') !== null");
+        browser.run(&script).as_bool() == Some(true)
+    };
+    wait_until("the checks are shown", || is_shown("#check-matrix td.passed, #verdict"));
+    wait_until("a round is shown", || is_shown("#loads td, #verdict"));
+    wait_until("its times are shown", || is_shown("#times svg, #verdict"));
+    assert_fits(&browser, 390);
     wait_until("the report is shown", || {
         browser.run("return document.querySelector('#verdict') !== null").as_bool() == Some(true)
     });

@@ -114,6 +114,32 @@ fn several_records_need_a_page() {
 }
 
 #[test]
+fn next_command_helps_with_the_outcome() {
+    let folder = folder();
+    let version = |name: &str| json!({ "name": name, "is_modified": false });
+    let versions = json!({ "base": version("main"), "head": version("the working tree") });
+    let rows = [
+        ("same", "pass", Value::Null, None),
+        ("same", "inconclusive", Value::Null, Some("lab run scenarios/pong.toml --rounds auto")),
+        ("changed", "inconclusive", Value::Null, Some("lab snapshot review")),
+        ("new", "inconclusive", Value::Null, Some("lab snapshot accept pong")),
+        ("same", "inconclusive", versions.clone(), Some("lab compare main scenarios/pong.toml --rounds auto")),
+        // More rounds leave the facts as different as they are.
+        ("changed", "inconclusive", versions, None),
+    ];
+    for (facts, verdict, comparison, expected) in rows {
+        let mut record = full_record();
+        record["gate"]["failed_checks"] = json!(0);
+        record["gate"]["facts"] = json!(facts);
+        record["gate"]["metrics"][0]["verdict"] = json!(verdict);
+        record["comparison"] = comparison;
+        let page = std::fs::read_to_string(page(&folder, &record)).unwrap().replace("&#x2f;", "/");
+        let named = page.split("<p>Next: <code>").nth(1).and_then(|rest| rest.split("</code>").next());
+        assert_eq!(named, expected, "facts {facts}, metric {verdict}");
+    }
+}
+
+#[test]
 fn page_works_in_a_browser() {
     requires!(Browser);
     let folder = folder();
@@ -173,6 +199,73 @@ fn switches_a_stack(browser: &Browser) {
 }
 
 #[test]
+fn tooltips_are_reached_by_keyboard() {
+    requires!(Browser);
+    let folder = folder();
+    let browser = Browser::start();
+    browser.open(&page(&folder, &full_record()));
+    let chart = "document.querySelector('[data-chart=run-1-throughput-1]')";
+    let press = |key: &str| {
+        browser.run(&format!(
+            "const cursor = {chart}.querySelector('.cursor'); cursor.focus();
+             cursor.dispatchEvent(new KeyboardEvent('keydown', {{ key: '{key}', bubbles: true }}));
+             return [document.activeElement === cursor, cursor.getAttribute('aria-valuetext')]"
+        ))
+    };
+    // A tooltip is drawn with the next frame.
+    let wait_for_tooltip = |shown: &str| {
+        let texts = format!("return {chart}.querySelector('svg').textContent.replaceAll('\\u200b', '')");
+        wait_until("the tooltip is shown", || {
+            browser.run(&texts).as_str().unwrap().contains(&format!("{shown}median"))
+        });
+    };
+    let first = press("Home");
+    assert_eq!(first[0], json!(true), "the cursor takes the focus");
+    assert!(first[1].as_str().unwrap().starts_with("bjoern, median 5 000, interval"), "{first}");
+    wait_for_tooltip("bjoern");
+    let next = press("ArrowDown");
+    assert!(next[1].as_str().unwrap().starts_with("fastwsgi, median 4 950, interval"), "{next}");
+    wait_for_tooltip("fastwsgi");
+    let last = press("End");
+    assert!(last[1].as_str().unwrap().starts_with("wsgiref, "), "{last}");
+    let cursors =
+        "return [...document.querySelectorAll('svg[role=group]')].map(svg => svg.querySelectorAll('.cursor').length)";
+    let cursors = browser.run(cursors);
+    assert!(cursors.as_array().unwrap().len() >= 6, "{cursors}");
+    assert!(cursors.as_array().unwrap().iter().all(|count| *count == 1), "one stop of Tab for a chart: {cursors}");
+    assert_eq!(browser.console(), Vec::<String>::new());
+}
+
+#[test]
+fn runs_side_by_side_share_their_scales() {
+    requires!(Browser);
+    let folder = folder();
+    // The second run is ten times as slow.
+    let slow: Vec<made::Row> = FIRST.iter().map(|(name, per_s, cpu_us)| (*name, per_s / 10.0, cpu_us * 10.0)).collect();
+    let mut records = [made::record("fast", &FIRST, GROUPS), made::record("slow", &slow, GROUPS)];
+    records.iter_mut().for_each(with_histograms_and_curves);
+    for (record, name) in records.iter().zip(["fast.json", "slow.json"]) {
+        made::write(folder.path(), name, record);
+    }
+    stdout(folder.path(), &["fast.json", "slow.json", "--output", "page.html"]);
+    let browser = Browser::start();
+    browser.open(&folder.path().join("page.html"));
+    for section in ["throughput", "cpu_per_request", "latency", "ramp", "memory", "cost"] {
+        let ticks = |run: u32| {
+            browser.run(&format!(
+                "const charts = [...document.querySelectorAll('[data-chart=run-{run}-{section}-1] svg[role]')];
+                 const isTick = text => /^[0-9]/.test(text.textContent) && !/  /.test(text.textContent);
+                 return charts.map(svg => [...svg.querySelectorAll('text')].filter(isTick).map(text => text.textContent))"
+            ))
+        };
+        let (first, second) = (ticks(1), ticks(2));
+        assert!(first[0].as_array().is_some_and(|texts| texts.len() > 2), "{section}: {first}");
+        assert_eq!(first, second, "{section}");
+    }
+    assert_eq!(browser.console(), Vec::<String>::new());
+}
+
+#[test]
 fn page_fits_phones_and_desks() {
     requires!(Browser);
     let folder = folder();
@@ -187,7 +280,7 @@ fn page_fits_phones_and_desks() {
 }
 
 #[track_caller]
-fn assert_fits(browser: &Browser, width: u32) {
+pub(super) fn assert_fits(browser: &Browser, width: u32) {
     let overflow = browser.run("return document.documentElement.scrollWidth - window.innerWidth");
     assert!(overflow.as_i64() <= Some(0), "{width} pixels are exceeded by {overflow}");
 }

@@ -3,6 +3,7 @@
 //! Every instant is passed in; nothing here reads a clock or knows a connection.
 
 pub mod audit;
+mod finding;
 mod outcome;
 mod recorder;
 mod seconds;

@@ -54,6 +54,33 @@ pub enum ErrorClass {
 }
 
 impl ErrorClass {
+    /// In the order of the documentation.
+    pub const ALL: [ErrorClass; 23] = [
+        ErrorClass::ConnectRefused,
+        ErrorClass::ResetConnecting,
+        ErrorClass::TlsHandshake,
+        ErrorClass::TlsCertificate,
+        ErrorClass::ResetBeforeFirstByte,
+        ErrorClass::ResetMidBody,
+        ErrorClass::TimeoutConnect,
+        ErrorClass::TimeoutFirstByte,
+        ErrorClass::TimeoutBody,
+        ErrorClass::PrematureEof,
+        ErrorClass::Protocol,
+        ErrorClass::StreamRefused,
+        ErrorClass::Status4xx,
+        ErrorClass::Status5xx,
+        ErrorClass::CheckFailed,
+        ErrorClass::ConnectFailed,
+        ErrorClass::Reset,
+        ErrorClass::Timeout,
+        ErrorClass::Broken,
+        ErrorClass::StatusError,
+        ErrorClass::ClientFdUnavailable,
+        ErrorClass::ClientNoFreePort,
+        ErrorClass::ClientOther,
+    ];
+
     /// The name in records, reports and snapshots; identical to serde's.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -114,32 +141,7 @@ mod tests {
 
     #[test]
     fn names_match_serde() {
-        let classes = [
-            ErrorClass::ConnectRefused,
-            ErrorClass::ResetConnecting,
-            ErrorClass::TlsHandshake,
-            ErrorClass::TlsCertificate,
-            ErrorClass::ResetBeforeFirstByte,
-            ErrorClass::ResetMidBody,
-            ErrorClass::TimeoutConnect,
-            ErrorClass::TimeoutFirstByte,
-            ErrorClass::TimeoutBody,
-            ErrorClass::PrematureEof,
-            ErrorClass::Protocol,
-            ErrorClass::StreamRefused,
-            ErrorClass::Status4xx,
-            ErrorClass::Status5xx,
-            ErrorClass::CheckFailed,
-            ErrorClass::ConnectFailed,
-            ErrorClass::Reset,
-            ErrorClass::Timeout,
-            ErrorClass::Broken,
-            ErrorClass::StatusError,
-            ErrorClass::ClientFdUnavailable,
-            ErrorClass::ClientNoFreePort,
-            ErrorClass::ClientOther,
-        ];
-        for class in classes {
+        for class in ErrorClass::ALL {
             assert_eq!(serde_json::to_value(class).unwrap(), class.name());
         }
     }

@@ -10,6 +10,7 @@ mod derived;
 mod map;
 mod outcome;
 mod proxy_extension;
+mod request_variables;
 mod root;
 mod secure_link;
 mod scope;

@@ -12,6 +12,7 @@ mod autoindex;
 mod content;
 mod gzip_negotiation;
 mod error_page;
+mod internal_redirect;
 mod proxy_pass;
 mod readable_files;
 mod real_ip;
@@ -35,7 +36,7 @@ use crate::config::proxy::pass::ProxyPass;
 use crate::config::server::Server;
 use crate::eval::{ClientConnection, RequestOutcome, Scope};
 use crate::routing::request::Request;
-use crate::routing::route::{BodyAdmission, ConnectionReuse, Route, UriAlignment, UriOrigin};
+use crate::routing::route::{BodyAdmission, ConnectionReuse, Route, UriOrigin};
 use crate::routing::uri;
 use file_system::{FileMetadata, FileSystem, Symlinks};
 
@@ -307,53 +308,6 @@ impl<'a> Phases<'a, '_> {
                 }
             },
             None => content::serve(self, route),
-        }
-    }
-
-    /// Counts a change of the path by `rewrite`.
-    fn after_change(&self, route: &mut Route<'a>) -> Flow<'a> {
-        if !route.changes.spend() {
-            let path = String::from_utf8_lossy(&route.uri).into_owned();
-            route.note(Severity::Error, format!("rewrite or internal redirection cycle while processing \"{path}\""));
-            return Flow::Status(500);
-        }
-        Flow::FindLocation
-    }
-
-    /// Redirects the request internally: with another path, from the start.
-    fn redirect(&self, route: &mut Route<'a>, path: Vec<u8>, args: Option<Vec<u8>>) -> Flow<'a> {
-        if !route.changes.spend() {
-            let path = String::from_utf8_lossy(&path).into_owned();
-            let message = "rewrite or internal redirection cycle while internally redirecting to";
-            route.note(Severity::Error, format!("{message} \"{path}\""));
-            return Flow::Status(500);
-        }
-        route.uri = Cow::Owned(path);
-        route.args = args.map(Cow::Owned);
-        route.origin = UriOrigin::Configuration;
-        route.alignment = UriAlignment::Location;
-        Flow::Restart
-    }
-
-    /// Redirects the request to a named location.
-    fn redirect_to_name(&self, route: &mut Route<'a>, name: &[u8]) -> Flow<'a> {
-        let name_text = String::from_utf8_lossy(name);
-        if !route.changes.spend() {
-            let message = "rewrite or internal redirection cycle while redirect to named location";
-            route.note(Severity::Error, format!("{message} \"{name_text}\""));
-            return Flow::Status(500);
-        }
-        match self.server.locations().named(name) {
-            Some(location) => {
-                if route.origin == UriOrigin::Client {
-                    route.origin = UriOrigin::ClientRedirected;
-                }
-                Flow::Named(location)
-            }
-            None => {
-                route.note(Severity::Error, format!("could not find named location \"{name_text}\""));
-                Flow::Status(500)
-            }
         }
     }
 

@@ -14,7 +14,8 @@ use rustix::process::{Pid, getppid};
 use super::child::exit_status;
 use super::worker_handle::describe_exit;
 use super::{Arbiter, ArbiterHooks};
-use crate::listen::{self, ListenerSource};
+use crate::listen::Listener;
+use crate::listener_source::{self, ListenerSource};
 use crate::process::daemon;
 
 /// The first descriptor behind the standard ones, where systemd passes sockets as well.
@@ -65,13 +66,13 @@ impl Arbiter {
     fn new_arbiter_command(&self) -> io::Result<Command> {
         let mut command = Command::new(&self.start_command.program);
         command.args(&self.start_command.arguments).current_dir(&self.start_command.folder);
-        for variable in daemon::VARIABLES.iter().chain(&listen::VARIABLES) {
+        for variable in daemon::VARIABLES.iter().chain(&listener_source::VARIABLES) {
             command.env_remove(variable);
         }
         // With reuse_port the others follow: the kernel drops the queue of a socket once its last descriptor is closed.
         let is_bound_here = !matches!(self.listener_source, ListenerSource::Systemd(_));
         let slots = self.slot_listeners.iter().flatten().filter(|_| is_bound_here);
-        let mapping = |(listener, child_fd): (&listen::Listener, i32)| {
+        let mapping = |(listener, child_fd): (&Listener, i32)| {
             listener.as_fd().try_clone_to_owned().map(|parent_fd| FdMapping { parent_fd, child_fd })
         };
         let mappings =
@@ -120,7 +121,7 @@ impl Arbiter {
         tracing::info!("the old arbiter {} has ended, and this one takes its place", old_arbiter.as_raw_pid());
         self.old_arbiter = None;
         if let ListenerSource::OldArbiter(_) = self.listener_source {
-            self.listeners.iter_mut().for_each(listen::Listener::own_path);
+            self.listeners.iter_mut().for_each(Listener::own_path);
         }
         hooks.promoted();
     }

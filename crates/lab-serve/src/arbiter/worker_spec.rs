@@ -10,7 +10,8 @@ use lab_worker::bootstrap::{
 };
 
 use super::handover::WorkerBootstrap;
-use crate::listen::{self, Listener};
+use crate::listen::Listener;
+use crate::listener_source;
 use crate::process::daemon;
 use crate::process::identity::Identity;
 use crate::process::interpreter::{self, InterpreterError};
@@ -159,7 +160,7 @@ impl WorkerSpec {
 }
 
 fn remove_own_variables(command: &mut Command) {
-    for variable in daemon::VARIABLES.iter().chain(&listen::VARIABLES) {
+    for variable in daemon::VARIABLES.iter().chain(&listener_source::VARIABLES) {
         command.env_remove(variable);
     }
 }

@@ -19,6 +19,7 @@ mod reader;
 mod http2;
 pub mod log_settings;
 pub mod config;
+mod validation;
 mod paste;
 pub mod load;
 

@@ -3,13 +3,17 @@
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const hidden = new Set();
 
+// The charts of all runs that show the same, and share their scales.
+const peersOf = (id) =>
+  Object.keys(DATA.charts).filter((other) => DATA.scales[other] === DATA.scales[id]).map((other) => DATA.charts[other]);
+
 const drawCharts = () => {
   for (const holder of document.querySelectorAll("[data-chart]")) {
     const chart = DATA.charts[holder.dataset.chart];
     // A closed section has no width.
     const width = holder.clientWidth;
     if (!chart || width === 0) continue;
-    holder.replaceChildren(new Drawing(DATA, hidden, width).draw(chart, holder.dataset.label));
+    holder.replaceChildren(new Drawing(DATA, hidden, width).draw(chart, holder.dataset.label, peersOf(holder.dataset.chart)));
     holder.dataset.width = width;
   }
 };

@@ -22,6 +22,9 @@ const MAX_ROUNDS: usize = 100;
 #[derive(Debug, Serialize)]
 pub struct Figure {
     pub id: String,
+    /// The charts of several runs with the same value share their scales.
+    #[serde(skip)]
+    pub scale: String,
     pub title: String,
     /// What the chart shows, in a sentence.
     pub caption: String,
@@ -61,6 +64,10 @@ impl FigureContext<'_> {
         format!("run-{}-{section}-{}", self.run + 1, self.index + 1)
     }
 
+    fn scale(&self, section: &str) -> String {
+        format!("{section} {}", self.load)
+    }
+
     /// The median, interval and range of a metric. `None` if no round has a value.
     pub(super) fn points(&self, metric: Metric) -> Option<Figure> {
         let mut points = ValuePoints::new(self.record, self.load, metric)?;
@@ -85,6 +92,7 @@ impl FigureContext<'_> {
         };
         Some(Figure {
             id: self.id(metric.name()),
+            scale: self.scale(metric.name()),
             title,
             caption: format!("Every stack and round; {better}."),
             notes,
@@ -101,6 +109,7 @@ impl FigureContext<'_> {
         }
         Some(Figure {
             id: self.id("latency"),
+            scale: self.scale("latency"),
             title: format!("Latency under {}", self.load),
             caption: "Response times count from the scheduled instant, service times from the send; all valid rounds together. \
                       Each step to the right is one more nine."
@@ -120,6 +129,7 @@ impl FigureContext<'_> {
         let tables = load_tables::tables(self.record, self.load, self.stacks, true);
         Some(Figure {
             id: self.id("ramp"),
+            scale: self.scale("ramp"),
             title: format!("The ramp of {}", self.load),
             caption: "Requests per second: offered against answered, and errors by class below.".to_owned(),
             notes: vec!["Rates that the driver itself could not keep up with are left out.".to_owned()],
@@ -138,6 +148,7 @@ impl FigureContext<'_> {
         tables.extend(growth_table(self.record, self.load).map(PageTable::from));
         Some(Figure {
             id: self.id("memory"),
+            scale: self.scale("memory"),
             title: format!("Memory under {}", self.load),
             caption: "Each component in the round whose peak is the median of its stack.".to_owned(),
             notes,
@@ -153,6 +164,7 @@ impl FigureContext<'_> {
         }
         Some(Figure {
             id: self.id("cost"),
+            scale: self.scale("cost"),
             title: format!("Cost by component under {}", self.load),
             caption: "CPU time for each good response: medians over the valid rounds.".to_owned(),
             notes: Vec::new(),

@@ -106,6 +106,7 @@ impl RunPage {
         let changes = gate_changes::changes(record);
         let gate = (!changes.is_empty()).then(|| Figure {
             id: format!("run-{}-gate", index + 1),
+            scale: "gate".to_owned(),
             title: "Changes against the margins".to_owned(),
             caption: "The interval of each gated change, in per cent. What lies beyond its mark as a whole fails."
                 .to_owned(),
