@@ -309,8 +309,8 @@ fn reserve(reserve: &mut dyn FnMut() -> io::Result<SocketAddr>, role: Role) -> R
 fn configuration(proxy: &Proxy) -> Result<(PathBuf, String), StartError> {
     match (&proxy.config, proxy.kind.default_config()) {
         (Some(file), _) => {
-            let text = std::fs::read_to_string(file).map_err(io_error(format!("read {}", file.display())))?;
-            Ok((file.clone(), text))
+            let read = lab_nginx_conf::read_source(file).map_err(io_error(format!("read {}", file.display())))?;
+            Ok((file.clone(), read.text))
         }
         (None, Some(default)) => Ok((PathBuf::from(&default.name), default.text.clone())),
         (None, None) => {
