@@ -252,7 +252,8 @@ impl ConfigReader<'_> {
     /// The class by any of gunicorn's names for it.
     fn worker_class(&self) -> Result<WorkerClass, SettingsError> {
         let class = self.text("worker_class").unwrap_or_default();
-        match class.as_str() {
+        let name = class.strip_prefix(ENTRY_POINT).unwrap_or(&class);
+        match name {
             // In lab they differ in nothing but the number of threads.
             "sync" | "gthread" | "gunicorn.workers.sync.SyncWorker" | "gunicorn.workers.gthread.ThreadWorker" => {
                 Ok(if self.threads() > 1 { WorkerClass::Gthread } else { WorkerClass::Sync })
@@ -263,7 +264,7 @@ impl ConfigReader<'_> {
             | "gevent_pywsgi"
             | "gunicorn.workers.ggevent.GeventWorker"
             | "gunicorn.workers.ggevent.GeventPyWSGIWorker" => Ok(WorkerClass::Gevent),
-            _ => Err(self.resolved.unsupported("worker_class", worker_class_hint(&class))),
+            _ => Err(self.resolved.unsupported("worker_class", worker_class_hint(name))),
         }
     }
 
@@ -356,6 +357,9 @@ impl ConfigReader<'_> {
     }
 }
 
+/// Before the name of a class, the entry point of a package (gunicorn, `util.load_class`).
+const ENTRY_POINT: &str = "egg:gunicorn#";
+
 /// What to use instead of a worker class that lab does not have.
 fn worker_class_hint(class: &str) -> &'static str {
     let module = class.rsplit_once('.').map_or(class, |(module, _)| module);
@@ -366,6 +370,13 @@ fn worker_class_hint(class: &str) -> &'static str {
         }
         "aiohttp" => "lab serve hosts WSGI applications; run aiohttp's with `python -m aiohttp.web`",
         "tornado" => "lab serve hosts WSGI applications; run tornado's with its own HTTPServer",
+        "geventwebsocket" => {
+            "gevent-websocket is no longer developed; use worker_class = \"gevent\" with simple-websocket, which needs no \
+             worker of its own"
+        }
+        "meinheld" | "egg:meinheld#gunicorn_worker" => {
+            "meinheld is no longer developed; use worker_class = \"gevent\" or \"gthread\""
+        }
         "gunicorn" if module.ends_with("eventlet") => {
             "eventlet is no longer developed; use worker_class = \"gevent\", which works like it"
         }
@@ -412,7 +423,10 @@ mod tests {
             assert_eq!(class(arguments), WorkerClass::Gthread, "{arguments}");
         }
         assert_eq!(class("-k gthread"), WorkerClass::Sync);
-        for name in ["gevent", "gevent_wsgi", "gevent_pywsgi", "gunicorn.workers.ggevent.GeventWorker"] {
+        assert_eq!(class("-k egg:gunicorn#sync"), WorkerClass::Sync);
+        for name in
+            ["gevent", "gevent_wsgi", "gevent_pywsgi", "egg:gunicorn#gevent", "gunicorn.workers.ggevent.GeventWorker"]
+        {
             assert_eq!(class(&format!("-k {name} --threads 4")), WorkerClass::Gevent, "{name}");
         }
     }
@@ -426,6 +440,9 @@ mod tests {
             ("uvicorn_worker.UvicornH11Worker", "use uvicorn"),
             ("aiohttp.GunicornWebWorker", "python -m aiohttp.web"),
             ("tornado", "HTTPServer"),
+            ("egg:gunicorn#tornado", "HTTPServer"),
+            ("egg:meinheld#gunicorn_worker", "\"gthread\""),
+            ("geventwebsocket.gunicorn.workers.GeventWebSocketWorker", "simple-websocket"),
             ("shop.workers.Worker", "no other class"),
         ] {
             let errors = configured(&format!("-k {class}")).unwrap_err();
@@ -436,8 +453,8 @@ mod tests {
 
     #[test]
     fn all_errors_are_reported_at_once() {
-        let errors = configured("-k eventlet --log-level loud -e X --spew -b a:b -w many").unwrap_err();
-        for part in ["--worker-class", "--log-level = loud", "\"X\"", "--spew", "a:b", "--workers = many"] {
+        let errors = configured("-k eventlet --cert-reqs 9 --certfile c -e X --spew -b a:b -w many").unwrap_err();
+        for part in ["--worker-class", "--cert-reqs = 9", "\"X\"", "--spew", "a:b", "--workers = many"] {
             assert!(errors.contains(part), "{part}: {errors}");
         }
     }
