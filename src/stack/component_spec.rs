@@ -183,7 +183,8 @@ pub(super) fn resolve_proxy(
     let relocated = match run.language {
         Language::Nginx => {
             let (folder, logs, access_logs) = (context.visit, context.work, context.access_logs);
-            let place = nginx::Place { upstream, logs, access_logs, folder, reserve: &mut *context.reserve };
+            let (documents, reserve) = (proxy.folders.as_slice(), &mut *context.reserve);
+            let place = nginx::Place { upstream, logs, access_logs, folder, documents, reserve };
             Some(nginx::relocate(&text, &source, place)?)
         }
         Language::Own | Language::Marks => None,

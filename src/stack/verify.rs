@@ -135,7 +135,7 @@ fn nginx(
         Ok(None)
     };
     let (reserve, include, stand_in) = (&mut reserve, &mut include, &mut stand_in);
-    let target = Target { upstream, folder: target, access_logs: true, reserve, include, stand_in };
+    let target = Target { upstream, folder: target, folders: &[], access_logs: true, reserve, include, stand_in };
     let relocated = relocate::nginx(source, file, target)?;
     if is_lab {
         read_by_twin(file, relocated)?;
