@@ -1,6 +1,7 @@
 //! Looks for the parts of a deployment in a folder.
 
 mod application;
+mod containers;
 mod launch;
 mod packages;
 mod proxy;

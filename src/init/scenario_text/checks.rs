@@ -88,6 +88,19 @@ pub(super) fn write(text: &mut String, deployment: &Deployment, app: &App, site:
             request("/", std::iter::once(("Host", name)), server.is_tls && !server.is_plain)
         );
     }
+    for (line, page) in site.server.iter().flat_map(|server| &server.status_pages) {
+        let file = site.nginx.map(|nginx| nginx.file.display().to_string()).unwrap_or_default();
+        for (name, request, status) in [
+            (format!("{page} is not for everybody"), site.request(page, &[]), 403),
+            (format!("{page} is for this machine"), site.request_from_here(page), 200),
+        ] {
+            let name = quoted(&name);
+            let _ = write!(
+                text,
+                "\n[[check]]                                   # {file}:{line}\nname    = {name}\n{request}expect.status = {status}\n"
+            );
+        }
+    }
     for (files, sample) in
         site.server.iter().flat_map(|server| &server.files).filter_map(|files| Some((files, files.sample.as_ref()?)))
     {
