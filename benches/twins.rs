@@ -186,7 +186,7 @@ fn round_trips(criterion: &mut Criterion) {
         installed,
         logs_under_load: true,
     };
-    let proxy = Proxy { kind: kind(Role::Proxy), config: Some(corrected_conf()), image: None };
+    let proxy = Proxy { kind: kind(Role::Proxy), config: Some(corrected_conf()), folders: Vec::new(), image: None };
     let start = |stack: Stack| {
         let started = launcher.start(&stack, &stack.name, Recording::NONE, None);
         runtime.block_on(started).expect("a stack") // OK as above

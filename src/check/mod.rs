@@ -16,6 +16,7 @@ mod raw_response;
 pub mod redact;
 pub mod varying;
 pub mod volatile;
+mod client_socket;
 mod client_tls;
 mod content_coding;
 mod http2;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
 use lab_http::h1::framing;
@@ -11,6 +11,7 @@ use lab_net::Stream;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
+use super::client_socket::client_socket;
 use super::observed::{Observed, UpstreamObservation};
 use super::peer_certificate::PeerCertificate;
 pub use super::probe_error::ProbeError;
@@ -44,7 +45,7 @@ pub struct ProbeResult {
 }
 
 /// Sends a request to `address` on a new connection. `client` is the connection's address as the stack sees it, if that is
-/// not its local address.
+/// not its local address; the network of a container translates it.
 ///
 /// # Errors
 /// There is no response with a complete head. A broken body is part of the observation.
@@ -57,11 +58,19 @@ pub async fn probe(
         CheckRequest::Composed { within, slow, target, .. } => (*within, slow.as_ref(), target.source()),
         CheckRequest::Raw(_) => (CheckRequest::WITHIN, None, String::new()),
     };
+    // The loopback interface has one address of IPv6 only.
+    let is_on_loopback = client.is_none() && address.is_ipv4() && address.ip().is_loopback();
+    let bound = match request {
+        _ if is_on_loopback => Some(request.client()),
+        CheckRequest::Composed { client: Some(own), .. } => return Err(ProbeError::NotOnLoopback { client: *own }),
+        _ => None,
+    };
     // Dropping them ends them.
     let _slow = match slow {
-        Some(slow) => Some(
-            slow::clients(address, slow.target.as_deref().unwrap_or(&target), slow).await.map_err(ProbeError::Slow)?,
-        ),
+        Some(slow) => {
+            let target = slow.target.as_deref().unwrap_or(&target);
+            Some(slow::clients(address, bound, target, slow).await.map_err(ProbeError::Slow)?)
+        }
         None => None,
     };
     let meanwhile = slow.map_or(String::new(), |SlowClients { clients, part, .. }| {
@@ -70,19 +79,26 @@ pub async fn probe(
         format!(" while {clients} client{inflected} {part} a byte at a time")
     });
     let timeout = |_| ProbeError::Timeout { within, meanwhile };
-    tokio::time::timeout(within, exchange(address, client, request)).await.map_err(timeout)?
+    tokio::time::timeout(within, exchange(address, bound, client, request)).await.map_err(timeout)?
+}
+
+async fn connect(address: SocketAddr, bound: Option<Ipv4Addr>) -> io::Result<TcpStream> {
+    let connection = client_socket(address, bound)?.connect(address).await?;
+    // A request is sent in one write, so Nagle's algorithm would only add delay.
+    connection.set_nodelay(true)?;
+    Ok(connection)
 }
 
 async fn exchange(
     address: SocketAddr,
+    bound: Option<Ipv4Addr>,
     client: Option<IpAddr>,
     request: &CheckRequest,
 ) -> Result<ProbeResult, ProbeError> {
     let begun = Instant::now();
-    let mut connection =
-        Stream::connect_tcp(address).await.map_err(|source| ProbeError::Connect { address, source })?;
-    let local = connection.tcp().map_or_else(|| Ok(address), TcpStream::local_addr)?;
-    let client = client.unwrap_or(local.ip()).to_string();
+    let connection = connect(address, bound).await.map_err(|source| ProbeError::Connect { address, source })?;
+    let client = client.unwrap_or(connection.local_addr()?.ip()).to_string();
+    let mut connection = Stream::Tcp(connection);
     let values = Placeholders::new(client, address.ip().to_string(), address.port());
     if let CheckRequest::Composed { tls: true, headers, http, .. } = request {
         let host = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host"));

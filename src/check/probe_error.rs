@@ -1,7 +1,7 @@
 //! Errors of sending a check's request.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::request_body::BodyFileError;
@@ -11,6 +11,9 @@ use super::request_body::BodyFileError;
 pub enum ProbeError {
     #[error("cannot connect to {address}")]
     Connect { address: SocketAddr, source: io::Error },
+    /// The check names the client's address.
+    #[error("the stack is not on the loopback interface, so its client cannot be {client}")]
+    NotOnLoopback { client: Ipv4Addr },
     /// The check asks for TLS.
     #[error("the stack has no listener with TLS; add a `listen … ssl` to its proxy")]
     NoTls,

@@ -4,14 +4,15 @@
 //! Slowloris; in good faith: a phone on a bad network.)
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::client_socket::client_socket;
 use crate::scenario::model::{SlowClients, SlowPart};
 
 /// The pause between two bytes.
@@ -21,13 +22,18 @@ const BODY_BYTES: usize = 40_000;
 /// The receive buffer of a slow reader. Linux doubles it and enforces a minimum (socket(7)).
 const RECEIVE_BUFFER_BYTES: u32 = 4096;
 
-/// Starts clients that connect to `address` and begin a request for `target`. Returns once each has sent its beginning and
-/// one byte more, or has waited one pause before reading, which gives the stack time to accept it. Dropping the returned
-/// set stops the clients.
+/// Starts clients that connect to `address`, from the address `bound` if there is one, and begin a request for `target`.
+/// Returns once each has sent its beginning and one byte more, or has waited one pause before reading, which gives the stack
+/// time to accept it. Dropping the returned set stops the clients.
 ///
 /// # Errors
 /// The first client that cannot connect or send.
-pub(super) async fn clients(address: SocketAddr, target: &str, slow: &SlowClients) -> io::Result<JoinSet<()>> {
+pub(super) async fn clients(
+    address: SocketAddr,
+    bound: Option<Ipv4Addr>,
+    target: &str,
+    slow: &SlowClients,
+) -> io::Result<JoinSet<()>> {
     let part = slow.part;
     let beginning = beginning(address, target, part);
     let (tell, mut told) = mpsc::channel(usize::from(slow.clients.get()));
@@ -35,7 +41,7 @@ pub(super) async fn clients(address: SocketAddr, target: &str, slow: &SlowClient
     for _ in 0..slow.clients.get() {
         let (tell, beginning) = (tell.clone(), beginning.clone());
         clients.spawn(async move {
-            let begun = begin(address, &beginning, part).await;
+            let begun = begin(address, bound, &beginning, part).await;
             let (begun, connection) = match begun {
                 Ok(connection) => (Ok(()), Some(connection)),
                 Err(error) => (Err(error), None),
@@ -66,8 +72,8 @@ fn beginning(address: SocketAddr, target: &str, part: SlowPart) -> String {
     }
 }
 
-async fn begin(address: SocketAddr, beginning: &str, part: SlowPart) -> io::Result<TcpStream> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+async fn begin(address: SocketAddr, bound: Option<Ipv4Addr>, beginning: &str, part: SlowPart) -> io::Result<TcpStream> {
+    let socket = client_socket(address, bound)?;
     if part == SlowPart::Response {
         socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
     }
@@ -109,7 +115,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let slow = SlowClients { clients: NonZeroU16::new(3).unwrap(), part: SlowPart::Head, target: None };
-        let clients = clients(address, "/x", &slow).await.unwrap();
+        let clients = clients(address, None, "/x", &slow).await.unwrap();
         for _ in 0..3 {
             let (mut connection, _) = listener.accept().await.unwrap();
             let expected = format!("GET /x HTTP/1.1\r\nHost: {address}\r\nX-Slow: sl");
@@ -125,7 +131,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let slow = SlowClients { clients: NonZeroU16::MIN, part: SlowPart::Response, target: None };
-        let _clients = clients(address, "/x", &slow).await.unwrap();
+        let _clients = clients(address, None, "/x", &slow).await.unwrap();
         let (mut connection, _) = listener.accept().await.unwrap();
         let expected = format!("GET /x HTTP/1.1\r\nHost: {address}\r\n\r\n");
         let mut seen = vec![0; expected.len()];
@@ -142,6 +148,6 @@ mod tests {
         let address = listener.local_addr().unwrap();
         drop(listener);
         let slow = SlowClients { clients: NonZeroU16::MIN, part: SlowPart::Body, target: None };
-        assert!(clients(address, "/", &slow).await.is_err());
+        assert!(clients(address, None, "/", &slow).await.is_err());
     }
 }

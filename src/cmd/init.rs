@@ -47,11 +47,11 @@ pub(super) fn run(args: &InitArgs) -> anyhow::Result<Exit> {
         )?;
         return Ok(Exit::BadScenario);
     };
-    let wrapper = deployment
-        .nginx
-        .as_ref()
-        .filter(|nginx| !nginx.is_whole)
-        .map(|nginx| init::site_wrapper(&nginx.file, Path::new(MIME_TYPES).exists()));
+    let wrapper = deployment.nginx.as_ref().and_then(|nginx| match &nginx.filled {
+        Some(text) => Some(text.clone()),
+        None if nginx.is_whole => None,
+        None => Some(init::site_wrapper(&nginx.file, Path::new(MIME_TYPES).exists())),
+    });
     let config = deployment.nginx.as_ref().map(|nginx| match wrapper {
         Some(_) => PathBuf::from(WRAPPER),
         None => nginx.file.clone(),

@@ -24,6 +24,23 @@ pub(super) struct ComposeService {
     pub(super) variables: Vec<(String, String)>,
     /// Files with further variables, relative to the compose file.
     pub(super) env_files: Vec<PathBuf>,
+    pub(super) volumes: Vec<Volume>,
+}
+
+/// A folder or a file of another place in the container of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Volume {
+    /// A path relative to the compose file, or the name of a volume.
+    pub(super) source: String,
+    /// A path in the container.
+    pub(super) target: PathBuf,
+}
+
+impl Volume {
+    /// Whether the source is a path, and not the name of a volume.
+    pub(super) fn is_bind(&self) -> bool {
+        self.source.starts_with(['.', '/', '~'])
+    }
 }
 
 /// How the image of a service is built. Paths are relative to the compose file.
@@ -61,11 +78,12 @@ fn read(text: &str, name: &str, service: &Yaml<'_>) -> ComposeService {
         published: ports.into_iter().flatten().filter_map(published).collect(),
         variables: get(service, "environment").map(variables).unwrap_or_default(),
         env_files: files.map(PathBuf::from).collect(),
+        volumes: get(service, "volumes").and_then(Yaml::as_sequence).into_iter().flatten().filter_map(volume).collect(),
     }
 }
 
 /// The value of a key of a mapping, or of those that it merges (`<<`).
-fn get<'y, 't>(mapping: &'y Yaml<'t>, key: &str) -> Option<&'y Yaml<'t>> {
+pub(super) fn get<'y, 't>(mapping: &'y Yaml<'t>, key: &str) -> Option<&'y Yaml<'t>> {
     if let Some(own) = mapping.as_mapping_get(key) {
         return Some(own);
     }
@@ -77,7 +95,7 @@ fn one_or_more<'y, 't>(value: &'y Yaml<'t>) -> &'y [Yaml<'t>] {
 }
 
 /// A list of words, or a line as a shell reads it.
-fn words(command: &Yaml<'_>) -> Vec<String> {
+pub(super) fn words(command: &Yaml<'_>) -> Vec<String> {
     match command.as_sequence() {
         Some(words) => words.iter().filter_map(text_of).collect(),
         None => command.as_str().map(command_line::words).unwrap_or_default(),
@@ -106,6 +124,18 @@ fn published(port: &Yaml<'_>) -> Option<u16> {
     outside.rsplit(':').next()?.parse().ok()
 }
 
+/// `SOURCE:TARGET[:MODE]`, or `{ source: SOURCE, target: TARGET }`.
+fn volume(volume: &Yaml<'_>) -> Option<Volume> {
+    let (source, target) = match volume.as_str() {
+        Some(text) => {
+            let (source, rest) = text.split_once(':')?;
+            (source.to_owned(), rest.split(':').next()?.to_owned())
+        }
+        None => (text_of(get(volume, "source")?)?, text_of(get(volume, "target")?)?),
+    };
+    Some(Volume { source, target: target.into() })
+}
+
 /// Variables as a table, or as a list of `NAME=value`. Those that compose takes from its own environment are left out.
 fn variables(environment: &Yaml<'_>) -> Vec<(String, String)> {
     let Some(table) = environment.as_mapping() else {
@@ -124,7 +154,7 @@ fn variables(environment: &Yaml<'_>) -> Vec<(String, String)> {
     found
 }
 
-fn text_of(value: &Yaml<'_>) -> Option<String> {
+pub(super) fn text_of(value: &Yaml<'_>) -> Option<String> {
     match value {
         Yaml::Value(Scalar::String(text)) => Some(text.to_string()),
         Yaml::Value(Scalar::Integer(number)) => Some(number.to_string()),
@@ -148,6 +178,7 @@ services:
     ports: ['127.0.0.1:5433:5432', '9000', {published: 8001, target: 1}]
     env_file: db.env
     environment: {POSTGRES_USER: shop}
+    volumes: ['data:/var/lib/postgresql/data', {type: bind, source: ./init, target: /init, read_only: true}, /tmp]
   web: &web
     build: {context: ./backend, dockerfile: Dockerfile.prod}
     command: gunicorn -c gunicorn.conf.py shop:app
@@ -179,7 +210,11 @@ services:
             published: vec![5433, 8001],
             variables: owned(&[("POSTGRES_USER", "shop")]),
             env_files: vec!["db.env".into()],
+            volumes: [("data", "/var/lib/postgresql/data"), ("./init", "/init")]
+                .map(|(source, target)| Volume { source: source.to_owned(), target: target.into() })
+                .into(),
         };
+        assert_eq!(expected.volumes.iter().map(Volume::is_bind).collect::<Vec<_>>(), [false, true]);
         assert_eq!(db, expected);
         assert_eq!(web.command, ["gunicorn", "-c", "gunicorn.conf.py", "shop:app"]);
         assert_eq!(web.variables, owned(&[("SECRET_KEY", "x"), ("DEBUG", "0")]));

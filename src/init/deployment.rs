@@ -15,6 +15,8 @@ pub struct Deployment {
     pub server: Option<ServerCommand>,
     pub app: Option<App>,
     pub packages: Packages,
+    /// Folders of documents in the configuration of nginx that are elsewhere here, each with the one that has them.
+    pub document_folders: Vec<(PathBuf, PathBuf)>,
     /// What the application needs beside its server.
     pub services: Vec<Service>,
     /// Files of variables; the later ones override.

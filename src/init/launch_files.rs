@@ -1,5 +1,4 @@
-//! Files that start an app server: Procfile, a platform's file, systemd unit, supervisor's configuration, Dockerfile, shell
-//! script, uwsgi.ini.
+//! Files that start an app server: Procfile, systemd unit, supervisor's configuration, Dockerfile, shell script, uwsgi.ini.
 
 use std::path::PathBuf;
 
@@ -33,15 +32,6 @@ pub(super) fn procfile(text: &str) -> Option<Launch> {
     let mut launch = first(text, |line| process(line, "web"))?;
     launch.release = text.lines().find_map(|line| process(line, "release"));
     Some(launch)
-}
-
-/// The server in the file of a platform: the `entrypoint` of App Engine, the `startCommand` of Render.
-pub(super) fn platform(text: &str) -> Option<Launch> {
-    first(text, |line| {
-        let (key, command) = line.split_once(':')?;
-        let is_start = ["entrypoint", "startCommand"].contains(&key.trim().trim_start_matches("- "));
-        is_start.then(|| command.trim().trim_matches(['"', '\'']).to_owned())
-    })
 }
 
 /// The server of a systemd unit.
@@ -84,12 +74,26 @@ pub(super) fn supervisor(text: &str) -> Option<Launch> {
     Some(launch)
 }
 
-/// The server of a Dockerfile: the last `CMD` or `ENTRYPOINT` that starts one.
+/// The server of a Dockerfile: that of the last `ENTRYPOINT` with the arguments of the last `CMD`, or the last of either that
+/// starts one.
 pub(super) fn dockerfile(text: &str) -> Option<Launch> {
     let lines = joined(text);
     let command = |line: &str| command_line::from_words(&start_words(line.trim())?);
-    let (line, command) = lines.iter().rev().find_map(|(at, line)| Some((*at, command(line)?)))?;
+    let together = with_arguments(&lines).and_then(|(at, words)| Some((at, command_line::from_words(&words)?)));
+    let (line, command) = together.or_else(|| lines.iter().rev().find_map(|(at, line)| Some((*at, command(line)?))))?;
     Some(Launch { command, line, variables: image_variables(text), ..Launch::default() })
+}
+
+/// The words of the last `ENTRYPOINT` that is a list, followed by those of the last `CMD`, with the line of the former.
+fn with_arguments(lines: &[(usize, String)]) -> Option<(usize, Vec<String>)> {
+    let last = |instruction: &str| {
+        lines.iter().rev().find_map(|(at, line)| Some((*at, line.trim().strip_prefix(instruction)?.trim())))
+    };
+    let (at, entrypoint) = last("ENTRYPOINT ")?;
+    let (_, arguments) = last("CMD ")?;
+    let mut words: Vec<String> = serde_json::from_str(entrypoint).ok()?;
+    words.extend(serde_json::from_str::<Vec<String>>(arguments).ok()?);
+    Some((at, words))
 }
 
 /// The names of the scripts that a Dockerfile runs at the start, the last first.
@@ -99,8 +103,15 @@ pub(super) fn dockerfile_scripts(text: &str) -> Vec<String> {
     lines.iter().rev().filter_map(|(_, line)| script(&start_words(line.trim())?)).collect()
 }
 
-/// The variables that an image of this Dockerfile has, without those whose values only a build knows.
+/// The variables of the application that an image of this Dockerfile has, without those whose values only a build knows.
 pub(super) fn image_variables(text: &str) -> Vec<(String, String)> {
+    let mut found = environment(text);
+    found.retain(|(name, value)| !value.contains('$') && is_of_application(name));
+    found
+}
+
+/// All variables that an image of this Dockerfile has, as written.
+pub(super) fn environment(text: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for (_, line) in joined(text) {
         let Some(rest) = line.trim().strip_prefix("ENV ") else { continue };
@@ -111,7 +122,6 @@ pub(super) fn image_variables(text: &str) -> Vec<(String, String)> {
             _ => found.extend(pairs(words.clone())),
         }
     }
-    found.retain(|(name, value)| !value.contains('$') && is_of_application(name));
     found
 }
 
@@ -192,12 +202,12 @@ fn split_at_commas(text: &str) -> Vec<String> {
 }
 
 /// Whether a variable is about the application, as opposed to the machine or the image.
-fn is_of_application(name: &str) -> bool {
+pub(super) fn is_of_application(name: &str) -> bool {
     !OF_THE_MACHINE.contains(&name) && !PREFIXES_OF_THE_MACHINE.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// The lines of a text with those they continue in after a backslash, each with its number.
-fn joined(text: &str) -> Vec<(usize, String)> {
+pub(super) fn joined(text: &str) -> Vec<(usize, String)> {
     let mut lines: Vec<(usize, String)> = Vec::new();
     let mut continues = false;
     for (index, line) in text.lines().enumerate() {
@@ -227,8 +237,6 @@ mod tests {
         let found = procfile("release: python manage.py migrate\nweb: gunicorn site.wsgi --workers 2\n").unwrap();
         assert_eq!((found.line, found.command.app.as_deref()), (2, Some("site.wsgi")));
         assert_eq!(found.release.as_deref(), Some("python manage.py migrate"));
-        let found = platform("runtime: python312\nentrypoint: gunicorn -b :$PORT main:app\n").unwrap();
-        assert_eq!((found.line, found.command.app.as_deref()), (2, Some("main:app")));
         let found = unit(
             "[Service]\nEnvironment=\"PATH=/srv/.venv/bin\" DJANGO_SETTINGS_MODULE=site.production\n\
              EnvironmentFile=-/etc/site.env\nWorkingDirectory=/srv\nExecStart=/srv/.venv/bin/gunicorn \\\n    --workers 3 \\\n    site.wsgi:application\n",
@@ -255,6 +263,16 @@ mod tests {
         let text = "FROM --platform=x postgres:16\nENTRYPOINT [\"./boot.sh\"]\nCMD [\"web\"]\n";
         assert_eq!(dockerfile_scripts(text), ["web", "boot.sh"]);
         assert_eq!(base_image(text).as_deref(), Some("postgres:16"));
+    }
+
+    #[test]
+    fn arguments_of_an_entrypoint_are_read() {
+        let text = "FROM python\nENTRYPOINT [\"gunicorn\"]\nCMD [\"-w\", \"4\", \"shop:app\"]\n";
+        let found = dockerfile(text).unwrap();
+        assert_eq!((found.line, found.command.workers), (2, Some(4)));
+        assert_eq!(found.command.app.as_deref(), Some("shop:app"));
+        let script = "FROM python\nENTRYPOINT [\"./boot.sh\"]\nCMD [\"gunicorn\", \"shop:app\"]\n";
+        assert_eq!(dockerfile(script).unwrap().command.app.as_deref(), Some("shop:app"));
     }
 
     #[test]

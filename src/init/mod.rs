@@ -7,13 +7,17 @@ mod app;
 mod command_line;
 mod compose;
 mod deployment;
+mod image_files;
 mod launch_files;
+mod makefile;
 mod nginx;
 mod pages;
+mod platforms;
 mod python;
 mod scenario_text;
 mod service;
 mod survey;
+mod template;
 mod variables;
 
 pub use deployment::{App, Deployment, Packages, ServerCommand, Service, Setup};

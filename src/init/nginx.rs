@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lab_nginx_conf::{ConfError, Directive, parse_time, walk};
+use lab_nginx_conf::{ConfError, Directive, SourceFile, is_other_protocol, parse_time, walk};
 
 /// An nginx configuration, whole or of one site.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Nginx {
     /// Where requests or connections of one client are limited.
     pub limits: Vec<Limit>,
     pub speaks_uwsgi: bool,
+    /// The text that `lab init` writes to the file, if it is made from a template.
+    pub filled: Option<String>,
 }
 
 impl Nginx {
@@ -60,6 +62,8 @@ pub struct Server {
     /// The fields that it adds to responses for `/`.
     pub headers: Vec<Header>,
     pub files: Vec<Files>,
+    /// The status pages that only this machine sees, with their lines.
+    pub status_pages: Vec<(usize, String)>,
 }
 
 impl Server {
@@ -115,10 +119,21 @@ pub struct Files {
     pub prefix: String,
     /// The folder of the files below the prefix, relative to the configuration's, unless it is absolute.
     pub folder: PathBuf,
+    /// The argument of `alias` or `root`, in which it is.
+    pub named: PathBuf,
     /// What `expires` makes of it, in seconds.
     pub max_age: Option<u64>,
     /// A file that is there, as a path for clients.
     pub sample: Option<String>,
+    /// The folder of the deployment that takes the place of `named`, which is of a container, and the file that says so.
+    pub here: Option<(PathBuf, PathBuf)>,
+}
+
+impl Files {
+    /// The folder as seen from `named`.
+    pub(super) fn below_named(&self) -> PathBuf {
+        self.folder.strip_prefix(&self.named).map(Path::to_owned).unwrap_or_default()
+    }
 }
 
 /// Reads a configuration with what it includes. `file` is relative to the deployment's folder.
@@ -130,7 +145,12 @@ pub(super) fn read(folder: &Path, file: PathBuf, text: &str) -> Result<Nginx, Co
     let is_whole = lab_nginx_conf::parse(text, &path)?.iter().any(|directive| directive.name == "http");
     // The file of a site is included by one in the deployment's folder.
     let home = path.parent().filter(|_| is_whole).unwrap_or(folder);
-    let loaded = lab_nginx_conf::load_nearby(&path, home, &mut lab_nginx_conf::read_source)?;
+    let mut loaded = lab_nginx_conf::load_nearby(&path, home, &mut |asked| match asked == path {
+        // It may not be written yet.
+        true => Ok(SourceFile { file: path.clone(), text: text.to_owned() }),
+        false => lab_nginx_conf::read_source(asked),
+    })?;
+    loaded.tree.retain(|directive| !is_other_protocol(directive));
     let included = loaded.sources.iter().skip(1);
     let parts = included.filter_map(|source| source.file.strip_prefix(folder).ok().map(Path::to_owned)).collect();
     Ok(Nginx { parts, ..from_tree(&loaded.tree, file) })
@@ -148,6 +168,7 @@ fn from_tree(tree: &[Directive], file: PathBuf) -> Nginx {
         servers: servers.map(|block| server(block, &inherited)).collect(),
         limits: limits(tree, None),
         speaks_uwsgi: walk(tree).any(|directive| directive.name == "uwsgi_pass"),
+        filled: None,
     }
 }
 
@@ -208,6 +229,7 @@ fn server(block: &Directive, http: &[&Directive]) -> Server {
         is_protected: walk(own).any(|directive| directive.name == "auth_basic" && directive.arg(0) != Some("off")),
         headers: headers(&[root_children.iter().collect(), own.iter().collect(), http.to_vec()]),
         files: named(own, "location").into_iter().filter_map(|location| files(location, own)).collect(),
+        status_pages: named(own, "location").into_iter().filter_map(status_page).collect(),
     }
 }
 
@@ -222,6 +244,21 @@ fn prefix_of(location: &Directive) -> Option<&str> {
         ("^~", Some(prefix)) => Some(prefix),
         _ => None,
     }
+}
+
+/// The page of `stub_status`, if only 127.0.0.1 is allowed.
+fn status_page(location: &Directive) -> Option<(usize, String)> {
+    let own = location.children();
+    let path = match (location.arg(0)?, location.arg(1)) {
+        ("=", Some(path)) => path,
+        _ => prefix_of(location)?,
+    };
+    let is_only = |name: &str, value: &str| {
+        let all: Vec<Option<&str>> = named(own, name).into_iter().map(|directive| directive.arg(0)).collect();
+        all == [Some(value)]
+    };
+    let is_status = !named(own, "stub_status").is_empty();
+    (is_status && is_only("allow", "127.0.0.1") && is_only("deny", "all")).then(|| (location.line, path.to_owned()))
 }
 
 fn redirect(returned: &Directive) -> Option<Redirect> {
@@ -252,13 +289,10 @@ fn files(location: &Directive, server: &[Directive]) -> Option<Files> {
         return None;
     }
     let value = |name: &str| named(own, name).first().and_then(|directive| directive.arg(0));
-    let folder = match (value("alias"), value("root")) {
-        (Some(alias), _) => PathBuf::from(alias),
-        (None, Some(root)) => PathBuf::from(root).join(prefix.trim_matches('/')),
-        (None, None) => {
-            let root = named(server, "root").first().and_then(|directive| directive.arg(0))?;
-            PathBuf::from(root).join(prefix.trim_matches('/'))
-        }
+    let root = || named(server, "root").first().and_then(|directive| directive.arg(0));
+    let (argument, folder) = match (value("alias"), value("root").or_else(root)) {
+        (Some(alias), _) => (alias, PathBuf::from(alias)),
+        (None, root) => (root?, PathBuf::from(root?).join(prefix.trim_matches('/'))),
     };
     let max_age = match value("expires") {
         Some("max") => Some(315_360_000),
@@ -273,8 +307,11 @@ fn files(location: &Directive, server: &[Directive]) -> Option<Files> {
         line: location.line,
         prefix: prefix.to_owned(),
         folder,
+        // Without a final slash.
+        named: Path::new(argument).components().collect(),
         max_age: max_age.filter(|_| !sets_cache_control),
         sample: None,
+        here: None,
     })
 }
 
@@ -299,6 +336,8 @@ server {
     location ^~ /media/ { root site; }
     location ~ \\.php$ { return 404; }
     location / { proxy_pass http://app; limit_req zone=one; }
+    location = /status { stub_status; allow 127.0.0.1; deny all; }
+    location /open { stub_status; }
 }
 ";
         let tree = lab_nginx_conf::parse(text, Path::new("site.conf")).unwrap();
@@ -310,6 +349,7 @@ server {
         assert_eq!(plain.redirect, Some(Redirect { line: 5, status: 301, target }));
         assert!(plain.is_plain && !plain.is_tls && !plain.passes && tls.is_tls && !tls.is_plain && tls.passes);
         assert_eq!((plain.name.as_deref(), tls.name.as_deref()), (Some("example.org"), Some("example.org")));
+        assert_eq!(tls.status_pages, [(15, "/status".to_owned())]);
         assert_eq!(tls.headers.iter().map(|header| header.value.as_str()).collect::<Vec<_>>(), ["DENY"]);
         let files: Vec<_> =
             tls.files.iter().map(|one| (one.prefix.as_str(), one.folder.clone(), one.max_age)).collect();

@@ -22,13 +22,17 @@ pub struct Twin {
 /// The configuration that includes a site's file, as Debian's nginx.conf does. `site` is relative to it.
 #[must_use]
 pub fn site_wrapper(site: &Path, has_mime_types: bool) -> String {
+    wrapped_site(&format!("    include {};\n", site.display()), has_mime_types)
+}
+
+/// The text of a site, with what stands around it.
+pub(super) fn wrapped_site(site: &str, has_mime_types: bool) -> String {
     let mime_types = if has_mime_types { "    include /etc/nginx/mime.types;\n" } else { "" };
     format!(
         "# Written by `lab init`: what stands around the files of sites in /etc/nginx/nginx.conf.\n\
          worker_processes auto;\n\
          events {{ worker_connections 1024; }}\n\
-         http {{\n{mime_types}    default_type application/octet-stream;\n    include {};\n}}\n",
-        site.display()
+         http {{\n{mime_types}    default_type application/octet-stream;\n{site}}}\n"
     )
 }
 

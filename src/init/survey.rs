@@ -1,6 +1,7 @@
 //! Looks for the parts of a deployment in a folder.
 
 mod application;
+mod containers;
 mod launch;
 mod packages;
 mod proxy;
@@ -130,5 +131,6 @@ fn within(file: &Path, folder: &str) -> bool {
 fn text_of(deployment: &Deployment, file: &Path) -> Option<String> {
     let path = deployment.folder.join(file);
     let is_small = fs::metadata(&path).is_ok_and(|metadata| metadata.len() <= MAX_BYTES);
-    is_small.then(|| fs::read_to_string(path).ok()).flatten()
+    // Comments may have another encoding.
+    is_small.then(|| lab_nginx_conf::decode(fs::read(path).ok()?).ok()).flatten()
 }

@@ -3,7 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use lab_nginx_conf::{ConfError, ConfErrorKind, Directive, SourceFile, load_nearby, parse, read_source, walk};
+use lab_nginx_conf::{
+    ConfError, ConfErrorKind, Directive, SourceFile, is_other_protocol, load_nearby, parse, read_source, walk,
+};
 
 use super::finding::{Finding, SourceLocation};
 use super::rule::{Rule, Severity};
@@ -22,7 +24,17 @@ pub(super) const FILE_NOT_READ: Rule = Rule {
     source: "nginx, Configuration File's Structure; The Python Language Reference",
 };
 
-pub(super) const RULES: &[&Rule] = &[&INCLUDE_NOT_READ, &FILE_NOT_READ];
+pub(super) const TEMPLATE_NOT_READ: Rule = Rule {
+    name: "template-not-read",
+    severity: Severity::Advice,
+    why: "nginx reads what another program makes of the template, and lab does not run that program",
+    source: "Jinja, Template Designer Documentation: {{ … }} and {% … %}",
+};
+
+pub(super) const RULES: &[&Rule] = &[&INCLUDE_NOT_READ, &FILE_NOT_READ, &TEMPLATE_NOT_READ];
+
+/// What opens a value or a statement in templates of Jinja, Go, Mustache and ERB.
+const TEMPLATE_MARKS: [&str; 3] = ["{{", "{%", "<%"];
 
 /// Files that packages of nginx and certbot install, by name, each with its content as far as rules depend on it.
 const KNOWN_FILES: [(&str, &str); 9] = [
@@ -108,6 +120,7 @@ pub fn read_configuration(file: &Path) -> Result<Configuration, ConfError> {
             }
         }
     })?;
+    loaded.tree.retain(|directive| !is_other_protocol(directive));
     let located = missing.into_iter().map(|(path, reason)| {
         let location = include_location(&loaded.sources, folder, &path).unwrap_or_else(|| start_of(file));
         let message = format!("{} cannot be read here: {reason}", path.display());
@@ -148,6 +161,11 @@ fn include_location(sources: &[SourceFile], folder: &Path, path: &Path) -> Optio
 }
 
 fn malformed_file(error: &ConfError, text: &str) -> Finding {
+    let template = text.lines().position(|line| TEMPLATE_MARKS.iter().any(|mark| line.contains(mark)));
+    if let Some(index) = template {
+        let (location, message) = (line_location(&error.file, index + 1, text), "this file is a template");
+        return Finding::new(&TEMPLATE_NOT_READ, location, message, "run lab lint on the file that is made of it");
+    }
     let line = error.line.unwrap_or(1);
     let message = match &error.kind {
         ConfErrorKind::Unreadable { source, .. } => source.to_string(),
@@ -196,6 +214,23 @@ mod tests {
     fn unread_includes_are_findings() {
         let conf = "http {\n    include mime.types;\n    include own.conf;\n    include gone.conf;\n}\n";
         assert_eq!(rules_of(&[("site", conf), ("own.conf", "gzip on;\n")]), [("include-not-read".to_owned(), 4)]);
+    }
+
+    #[test]
+    fn templates_are_no_faults() {
+        let jinja = "server {\n    listen 80;\n    server_name {{ host }};\n}\n";
+        assert_eq!(rules_of(&[("site", jinja)]), [("template-not-read".to_owned(), 3)]);
+        let erb = "server {\n    <% if tls %>\n    listen 443\n}\n";
+        assert_eq!(rules_of(&[("site", erb)]), [("template-not-read".to_owned(), 2)]);
+    }
+
+    #[test]
+    fn other_protocols_are_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("nginx.conf");
+        std::fs::write(&file, "stream {\n  server { listen 5432; proxy_pass db:5432; }\n}\nhttp { }\n").unwrap();
+        let read = read_configuration(&file).unwrap();
+        assert_eq!(read.tree.iter().map(|directive| directive.name.as_str()).collect::<Vec<_>>(), ["http"]);
     }
 
     #[test]

@@ -235,6 +235,9 @@ wire_table! {
         required kind: String,
         /// Its configuration file, relative to the scenario's root. Default: the kind's own.
         optional config: String,
+        /// Folders of documents that the configuration names and that are elsewhere here, such as those of a container:
+        /// `{ "/app/static" = "static" }`, relative to the scenario's root.
+        optional folders: ByName<String> = { "minProperties": 1 },
         /// The image of its container, pulled if the engine does not have it. Default: lab builds one for its own kinds.
         optional image: String,
         /// Instead of `image`: a folder with a `Dockerfile`, relative to the scenario's root, from which the engine

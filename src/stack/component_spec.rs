@@ -183,7 +183,8 @@ pub(super) fn resolve_proxy(
     let relocated = match run.language {
         Language::Nginx => {
             let (folder, logs, access_logs) = (context.visit, context.work, context.access_logs);
-            let place = nginx::Place { upstream, logs, access_logs, folder, reserve: &mut *context.reserve };
+            let (documents, reserve) = (proxy.folders.as_slice(), &mut *context.reserve);
+            let place = nginx::Place { upstream, logs, access_logs, folder, documents, reserve };
             Some(nginx::relocate(&text, &source, place)?)
         }
         Language::Own | Language::Marks => None,
@@ -309,8 +310,8 @@ fn reserve(reserve: &mut dyn FnMut() -> io::Result<SocketAddr>, role: Role) -> R
 fn configuration(proxy: &Proxy) -> Result<(PathBuf, String), StartError> {
     match (&proxy.config, proxy.kind.default_config()) {
         (Some(file), _) => {
-            let text = std::fs::read_to_string(file).map_err(io_error(format!("read {}", file.display())))?;
-            Ok((file.clone(), text))
+            let read = lab_nginx_conf::read_source(file).map_err(io_error(format!("read {}", file.display())))?;
+            Ok((file.clone(), read.text))
         }
         (None, Some(default)) => Ok((PathBuf::from(&default.name), default.text.clone())),
         (None, None) => {

@@ -24,13 +24,15 @@ pub(super) struct Place<'a> {
     pub(super) access_logs: bool,
     /// The folder of the configuration.
     pub(super) folder: &'a Path,
+    /// Folders of documents, each with the one that has them here.
+    pub(super) documents: &'a [(PathBuf, PathBuf)],
     /// Reserves an address to listen on.
     pub(super) reserve: &'a mut dyn FnMut() -> std::io::Result<SocketAddr>,
 }
 
 /// Relocates an nginx.conf, and writes the files that it includes.
 pub(super) fn relocate(source: &str, file: &Path, place: Place<'_>) -> Result<Relocated, StartError> {
-    let Place { upstream, logs, access_logs, folder, reserve } = place;
+    let Place { upstream, logs, access_logs, folder, documents, reserve } = place;
     let home = file.parent().unwrap_or(Path::new(""));
     let mut include = |directive: &Directive| lab_nginx_conf::included_nearby(directive, &directive.file, home);
     let mut stand_in = |named: &CertificateFile<'_>| match named.path.exists() {
@@ -38,8 +40,8 @@ pub(super) fn relocate(source: &str, file: &Path, place: Place<'_>) -> Result<Re
         false => certificate::stand_in(folder, named.is_key).map(Some),
     };
     let (include, stand_in) = (&mut include, &mut stand_in);
-    let relocated =
-        configuration::nginx(source, file, Target { upstream, folder: logs, access_logs, reserve, include, stand_in })?;
+    let target = Target { upstream, folder: logs, folders: documents, access_logs, reserve, include, stand_in };
+    let relocated = configuration::nginx(source, file, target)?;
     for included in &relocated.included {
         write_file(&folder.join(&included.name), &included.text)?;
     }

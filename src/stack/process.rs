@@ -20,7 +20,7 @@ use super::{Role, StartError, io_error, nginx, ready, service, shell_command};
 use crate::catalog::KindRef;
 use crate::catalog::kind::{Interface, Language};
 use crate::provision::Installed;
-use crate::scenario::model;
+use crate::scenario::model::{self, CheckRequest};
 
 /// How long a component may take to stop before it is killed.
 const STOP_GRACE: Duration = Duration::from_secs(3);
@@ -131,8 +131,11 @@ impl ProcessLauncher {
             AppSurroundings { observer: observer.as_ref().map(AppObserver::name), variables: &variables };
         match self.start_components(stack, recording, surroundings, &folder).await {
             Ok((components, relay)) => {
-                // Client and components share one address.
-                let mut names = vec![(Ipv4Addr::LOCALHOST.to_string(), "{client}".to_owned())];
+                let mut names = vec![
+                    (CheckRequest::CLIENT.to_string(), "{client}".to_owned()),
+                    // All components share one address, which the server sees as the proxy's.
+                    (Ipv4Addr::LOCALHOST.to_string(), format!("{{{}}}", components[0].role)),
+                ];
                 names.extend(self.folder_names(stack));
                 Ok(RunningStack { relay, observer, services, ..RunningStack::ready(components, None, names) })
             }

@@ -5,14 +5,14 @@ mod recorder;
 
 use std::fs::File;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lab_app::headers_report::ReceivedRequest;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -143,7 +143,7 @@ async fn serve(listener: TcpListener, upstream: Upstream) {
 
 /// Passes one connection on, until both sides have ended or one has failed, which closes both.
 async fn relay(client: TcpStream, server: SocketAddr, mut recorder: Recorder) -> io::Result<()> {
-    let server = TcpStream::connect(server).await?;
+    let server = connect(client.peer_addr()?.ip(), server).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let (mut client_reader, mut client_writer) = client.into_split();
@@ -165,6 +165,19 @@ async fn relay(client: TcpStream, server: SocketAddr, mut recorder: Recorder) ->
         client_writer.shutdown().await
     };
     tokio::try_join!(requests, responses).map(|_| ())
+}
+
+/// Connects to the server from the client's address if both are on the loopback interface, so that the server sees the client
+/// as it does without the relay.
+async fn connect(client: IpAddr, server: SocketAddr) -> io::Result<TcpStream> {
+    match client {
+        IpAddr::V4(own) if own.is_loopback() && server.is_ipv4() && server.ip().is_loopback() => {
+            let socket = TcpSocket::new_v4()?;
+            socket.bind((own, 0).into())?;
+            socket.connect(server).await
+        }
+        _ => TcpStream::connect(server).await,
+    }
 }
 
 #[cfg(test)]
@@ -199,6 +212,19 @@ mod tests {
         assert_eq!(last.headers, [("hOst".to_owned(), "b".to_owned())]);
         relay.clear();
         assert_eq!(relay.last_request(), Err(NO_REQUEST.to_owned()));
+    }
+
+    #[tokio::test]
+    async fn server_sees_the_address_of_the_client() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let relay = Relay::start(listener.local_addr().unwrap(), Protocol::Http).await.unwrap();
+        for own in [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 2)] {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind((own, 0).into()).unwrap();
+            let _client = socket.connect(relay.address()).await.unwrap();
+            let (_server, seen) = listener.accept().await.unwrap();
+            assert_eq!(seen.ip(), own);
+        }
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use lab_nginx_conf::{Arg, ConfError, ConfErrorKind, Directive, SourceFile, quote};
+use lab_nginx_conf::{Arg, ConfError, ConfErrorKind, Directive, SourceFile, is_other_protocol, quote};
 
 /// A relocated configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +47,8 @@ pub struct Target<'a> {
     pub upstream: &'a str,
     /// The folder of logs and of the pid file.
     pub folder: &'a Path,
+    /// Folders of documents, each with the one that has them here.
+    pub folders: &'a [(PathBuf, PathBuf)],
     /// Whether access logs are written.
     pub access_logs: bool,
     /// Reserves an address for each distinct `listen` address.
@@ -99,6 +101,7 @@ pub fn nginx(source: &str, file: &Path, target: Target<'_>) -> Result<Relocated,
     let mut relocation = Relocation {
         home: file.parent().unwrap_or(Path::new("")),
         file: file.to_owned(),
+        text: source.to_owned(),
         depth: 0,
         target,
         listens: BTreeMap::new(),
@@ -165,8 +168,9 @@ pub(super) fn names_tls_file(name: &str) -> bool {
 struct Relocation<'a, 'm> {
     /// The folder of the first file, which all relative paths refer to.
     home: &'a Path,
-    /// The current file and its depth of inclusion.
+    /// The current file, its text and its depth of inclusion.
     file: PathBuf,
+    text: String,
     depth: usize,
     target: Target<'m>,
     listens: BTreeMap<String, SocketAddr>,
@@ -184,6 +188,10 @@ impl Relocation<'_, '_> {
         for directive in directives {
             if context == MAIN {
                 self.main.insert(directive.name.clone());
+                if is_other_protocol(directive) {
+                    self.leave_out(directive);
+                    continue;
+                }
             }
             if directive.name == "include" {
                 self.include(directive, context)?;
@@ -231,12 +239,14 @@ impl Relocation<'_, '_> {
             }
             let tree = lab_nginx_conf::parse(&text, &file)?;
             let including = std::mem::replace(&mut self.file, file);
+            let text_of_including = std::mem::replace(&mut self.text, text.clone());
             let edits = std::mem::take(&mut self.edits);
             self.depth += 1;
             self.walk(&tree, context)?;
             self.depth -= 1;
             let edits = std::mem::replace(&mut self.edits, edits);
             let file = std::mem::replace(&mut self.file, including);
+            self.text = text_of_including;
             let own = file.file_name().unwrap_or_default().to_string_lossy();
             let name = format!("{}.{own}", self.included.len() + 1);
             replacement.push(format!("include {};", quote(&name)));
@@ -244,6 +254,12 @@ impl Relocation<'_, '_> {
         }
         self.edits.push((directive.span.clone(), replacement.join(" ")));
         Ok(())
+    }
+
+    /// Leaves a block out. No line moves.
+    fn leave_out(&mut self, directive: &Directive) {
+        let lines = self.text[directive.span.clone()].matches('\n').count();
+        self.edits.push((directive.span.clone(), "\n".repeat(lines)));
     }
 
     fn replace(&mut self, arg: &Arg, value: &str) {
@@ -338,6 +354,14 @@ impl Relocation<'_, '_> {
 
     /// Makes a folder of documents absolute, unless it starts with a variable, whose value only nginx knows.
     fn documents(&mut self, arg: &Arg) {
+        let named = self.target.folders.iter().filter(|(named, _)| Path::new(&arg.value).starts_with(named));
+        if let Some((named, here)) = named.max_by_key(|(named, _)| named.as_os_str().len()) {
+            // The rest keeps its final slash.
+            let rest = arg.value.strip_prefix(&*named.to_string_lossy()).unwrap_or_default();
+            let here = here.to_string_lossy();
+            self.replace(arg, &format!("{}{rest}", here.trim_end_matches('/')));
+            return;
+        }
         let is_elsewhere = arg.value.starts_with('$') || Path::new(&arg.value).is_absolute();
         if !is_elsewhere {
             self.replace(arg, &self.home.join(&arg.value).display().to_string());

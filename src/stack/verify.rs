@@ -72,8 +72,7 @@ pub fn configurations(scenario: &Scenario) -> Result<Vec<String>, ConfigurationE
     for (stack, proxy) in scenario.stacks.iter().filter_map(|stack| Some((stack, stack.proxy.as_ref()?))) {
         let (Some(config), Ok(run)) = (&proxy.config, &proxy.kind.kind().run) else { continue };
         let file = shown(config, &scenario.root);
-        let source = std::fs::read_to_string(config)
-            .map_err(|source| ConfigurationError::Unreadable { file: file.clone(), source })?;
+        let source = text_of(config).map_err(|source| ConfigurationError::Unreadable { file: file.clone(), source })?;
         if run.language == Language::Nginx {
             let is_lab = proxy.kind.kind().install == Install::Lab;
             let read = nginx(&source, &file, config, &scenario.root, is_lab)
@@ -93,12 +92,16 @@ pub fn configurations(scenario: &Scenario) -> Result<Vec<String>, ConfigurationE
 #[must_use]
 pub fn twin_refusal(root: &Path, config: &Path, text: Option<&str>) -> Option<String> {
     let path = root.join(config);
-    let source = text.map_or_else(|| std::fs::read_to_string(&path), |text| Ok(text.to_owned()));
+    let source = text.map_or_else(|| text_of(&path), |text| Ok(text.to_owned()));
     let source = match source {
         Ok(source) => source,
         Err(error) => return Some(error.to_string()),
     };
     nginx(&source, config, &path, root, true).err().map(|error| error.to_string())
+}
+
+fn text_of(config: &Path) -> io::Result<String> {
+    lab_nginx_conf::read_source(config).map(|source| source.text)
 }
 
 /// Validates the nginx.conf at `config`, called `file` in messages, and the files that it includes. lab's own proxy parses
@@ -132,7 +135,7 @@ fn nginx(
         Ok(None)
     };
     let (reserve, include, stand_in) = (&mut reserve, &mut include, &mut stand_in);
-    let target = Target { upstream, folder: target, access_logs: true, reserve, include, stand_in };
+    let target = Target { upstream, folder: target, folders: &[], access_logs: true, reserve, include, stand_in };
     let relocated = relocate::nginx(source, file, target)?;
     if is_lab {
         read_by_twin(file, relocated)?;

@@ -129,3 +129,19 @@ fn many_problems_are_counted() {
     assert!(said.contains("unknown key `key_0` in the scenario\n --> scenarios/default.toml:1:1"), "{said}");
     assert!(said.contains("scenarios/default.toml: 99950 problems more"), "{said}");
 }
+
+#[test]
+fn comments_of_a_configuration_have_any_encoding() {
+    let project = Project::new(str::to_owned);
+    let file = project.path("fixtures/nginx/corrected.conf");
+    let text_before = fs::read(&file).unwrap();
+    fs::write(&file, [b"# caf\xe9\n", &*text_before].concat()).unwrap();
+    assert_exit(&project.lab(&["lint", "fixtures/nginx/corrected.conf"]).output().unwrap(), Exit::Ok);
+    assert_exit(&project.lab(&["check", "scenarios/default.toml", "--only", "proxied"]).output().unwrap(), Exit::Ok);
+    fs::write(&file, [&*text_before, b"# a\ncaf\xe9;\n"].concat()).unwrap();
+    let output = at_once(&mut project.lab(&["check", "scenarios/default.toml", "--only", "proxied"]));
+    assert_exit(&output, Exit::BadScenario);
+    let line = text_before.iter().filter(|byte| **byte == b'\n').count() + 2;
+    let message = format!("it is not UTF-8: line {line} has other bytes outside a comment");
+    assert!(text(&output).contains(&message), "{}", text(&output));
+}

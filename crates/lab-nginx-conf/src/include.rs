@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use crate::encoding::decode;
 use crate::error::{ConfError, ConfErrorKind};
 use crate::glob;
 use crate::syntax::{Directive, parse};
@@ -87,7 +88,7 @@ const MAX_BYTES: u64 = 64 << 20;
 /// Reads one file, without its includes.
 ///
 /// # Errors
-/// It cannot be read, is not UTF-8, or is too large.
+/// It cannot be read, is not UTF-8 outside its comments, or is too large.
 pub fn read_source(file: &Path) -> io::Result<SourceFile> {
     let opened = File::open(file)?;
     let metadata = opened.metadata()?;
@@ -103,7 +104,7 @@ pub fn read_source(file: &Path) -> io::Result<SourceFile> {
     if text.len() as u64 > MAX_BYTES {
         return Err(too_large(format!("it has more than {MAX_BYTES} bytes")));
     }
-    let text = String::from_utf8(text).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))?;
+    let text = decode(text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
     Ok(SourceFile { file: file.to_owned(), text })
 }
 

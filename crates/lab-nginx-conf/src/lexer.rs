@@ -131,6 +131,47 @@ impl<'a> Lexer<'a> {
         Ok(word)
     }
 
+    /// Skips code in Lua up to the brace that closes its block, and returns the position behind it. As in OpenResty, braces in
+    /// strings and comments do not count.
+    pub(super) fn skip_lua(&mut self) -> Result<usize, LexError> {
+        let mut depth = 1;
+        while let Some(byte) = self.peek() {
+            // Empty inside a character, whose bytes mean nothing here.
+            let rest = self.source.get(self.position..).unwrap_or_default();
+            match byte {
+                b'{' => depth += 1,
+                b'}' => depth -= 1,
+                b'"' | b'\'' => self.skip_lua_string(byte),
+                b'[' => self.advance_by(long_bracket(rest).unwrap_or(0)),
+                b'-' if rest.starts_with("--") => {
+                    let line = rest.find('\n').unwrap_or(rest.len());
+                    self.advance_by(long_bracket(&rest[2..]).map_or(line, |length| 2 + length));
+                    continue;
+                }
+                _ => {}
+            }
+            self.advance_by(1);
+            if depth == 0 {
+                return Ok(self.position);
+            }
+        }
+        Err(LexError { line: self.line, kind: ConfErrorKind::UnexpectedEnd { expecting: "\"}\"" } })
+    }
+
+    /// Skips a string up to its closing quote.
+    fn skip_lua_string(&mut self, quote: u8) {
+        self.advance();
+        while let Some(byte) = self.peek().filter(|byte| *byte != quote) {
+            self.advance_by(if byte == b'\\' { 2 } else { 1 });
+        }
+    }
+
+    fn advance_by(&mut self, bytes: usize) {
+        for _ in 0..bytes {
+            self.advance();
+        }
+    }
+
     fn unquoted(&mut self) -> String {
         let start = self.position;
         let mut after_dollar = false;
@@ -161,6 +202,16 @@ impl Iterator for Lexer<'_> {
         self.failed = matches!(token, Some(Err(_)));
         token
     }
+}
+
+/// The length of a string of Lua in long brackets, such as `[[…]]` and `[==[…]==]`, without its last bracket. None if the text
+/// does not begin with one.
+fn long_bracket(text: &str) -> Option<usize> {
+    let level = text.strip_prefix('[')?.bytes().take_while(|byte| *byte == b'=').count();
+    let content = text[1 + level..].strip_prefix('[')?;
+    let closing = format!("]{}]", "=".repeat(level));
+    let opening = level + 2;
+    Some(content.find(&closing).map_or(text.len(), |at| opening + at + closing.len() - 1))
 }
 
 /// Resolves `\"`, `\'`, `\\`, `\t`, `\r` and `\n`; any other backslash stays, as in nginx.

@@ -18,6 +18,7 @@
 //! ```
 
 mod error;
+mod encoding;
 mod lexer;
 mod syntax;
 mod glob;
@@ -35,9 +36,10 @@ mod values;
 pub use check::{check, join_in_order, without_faults};
 pub use compatibility::{Compatibility, Support, compatibility};
 pub use context::Context;
+pub use encoding::{NotText, decode};
 pub use error::{ConfError, ConfErrorKind, FurtherErrors, closest};
 pub use include::{
     LoadedConfig, MAX_DEPTH, ReadFile, SourceFile, included_nearby, load, load_nearby, load_with, read_source,
 };
-pub use syntax::{Arg, Directive, MAX_NESTING, parse, quote, walk};
+pub use syntax::{Arg, Directive, MAX_NESTING, is_other_protocol, parse, quote, walk};
 pub use values::{parse_number, parse_size, parse_time};

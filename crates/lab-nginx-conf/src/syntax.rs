@@ -48,6 +48,9 @@ impl Directive {
 /// How deep blocks may nest. Real files need fewer than ten levels; nginx has no limit, and runs out of stack instead.
 pub const MAX_NESTING: usize = 64;
 
+/// The end of the names of directives whose block is code in Lua (OpenResty).
+const LUA_BLOCK: &str = "_by_lua_block";
+
 /// Parses the text of one file. `include` is a directive like any other. `file` is not opened; it appears in errors and
 /// in the tree.
 ///
@@ -61,7 +64,7 @@ pub fn parse(source: &str, file: &Path) -> Result<Vec<Directive>, ConfError> {
     let mut outer: Vec<Vec<Directive>> = Vec::new();
     let mut words: Vec<(String, Token)> = Vec::new();
 
-    for token in tokens.by_ref() {
+    while let Some(token) = tokens.next() {
         let token = token.map_err(|error| ConfError::new(&file, error.line, error.kind))?;
         let unexpected =
             |character| Err(ConfError::new(&file, token.line, ConfErrorKind::UnexpectedCharacter(character)));
@@ -74,6 +77,11 @@ pub fn parse(source: &str, file: &Path) -> Result<Vec<Directive>, ConfError> {
             TokenKind::Open if open.len() == MAX_NESTING => {
                 let kind = ConfErrorKind::BlocksTooDeep { limit: MAX_NESTING };
                 return Err(ConfError::new(&file, token.line, kind));
+            }
+            TokenKind::Open if words[0].0.ends_with(LUA_BLOCK) => {
+                let end = tokens.skip_lua().map_err(|error| ConfError::new(&file, error.line, error.kind))?;
+                let block = Some(Vec::new());
+                level.push(Directive { block, ..directive(&mut words, &file, end) });
             }
             TokenKind::Open => {
                 open.push(directive(&mut words, &file, token.span.end));
@@ -93,6 +101,17 @@ pub fn parse(source: &str, file: &Path) -> Result<Vec<Directive>, ConfError> {
         (true, false) => "\"}\"",
     };
     Err(ConfError::new(&file, tokens.line(), ConfErrorKind::UnexpectedEnd { expecting }))
+}
+
+/// Whether a directive outside all blocks opens a block for another protocol than HTTP. So does the `server` of a file that
+/// `stream` includes: it passes connections on without a location.
+#[must_use]
+pub fn is_other_protocol(directive: &Directive) -> bool {
+    match directive.name.as_str() {
+        "mail" | "rtmp" | "stream" => true,
+        "server" => directive.children().iter().any(|child| child.name == "proxy_pass"),
+        _ => false,
+    }
 }
 
 /// All directives of a tree in file order, parents before children.
@@ -192,6 +211,34 @@ mod tests {
             let tree = read(&format!("x {};", quote(word))).unwrap();
             assert_eq!(tree[0].arg(0), Some(word), "{word:?} as {}", quote(word));
         }
+    }
+
+    #[test]
+    fn code_in_lua_is_skipped() {
+        let source = "\
+location / {
+    content_by_lua_block {
+        local t = { a = '}', b = \"}\\\"}\" } -- }
+        --[==[ } ]] ]==] ngx.say([[ } ]])
+        if t.a[1] == 2 then return { } end
+    }
+    return 204;
+}
+";
+        let tree = read(source).unwrap();
+        let [lua, returned] = tree[0].children() else { panic!("{tree:?}") };
+        assert_eq!((lua.name.as_str(), lua.line, lua.children().len()), ("content_by_lua_block", 2, 0));
+        assert!(source[lua.span.clone()].ends_with("end\n    }"));
+        assert_eq!((returned.name.as_str(), returned.line), ("return", 7));
+        let unfinished = read("a_by_lua_block {\n x = '}'\n").unwrap_err();
+        assert_eq!(unfinished, "nginx.conf:3: unexpected end of file, expecting \"}\"");
+    }
+
+    #[test]
+    fn blocks_of_other_protocols_are_known() {
+        let tree =
+            read("stream { }\nserver { proxy_pass db:5432; }\nserver { location / { proxy_pass http://a; } }").unwrap();
+        assert_eq!(tree.iter().map(is_other_protocol).collect::<Vec<_>>(), [true, true, false]);
     }
 
     #[test]

@@ -13,6 +13,8 @@ struct Second {
     iso8601: String,
     error_log: String,
     syslog: String,
+    gmt_date: String,
+    local_date: String,
 }
 
 thread_local! {
@@ -37,6 +39,16 @@ pub fn write_error_time(now: SystemTime, out: &mut Vec<u8>) {
 /// Appends `Nov 24 11:00:00`, the format of syslog, in which days have a space in front instead of a zero.
 pub fn write_syslog_time(now: SystemTime, out: &mut Vec<u8>) {
     write(now, out, |second| &second.syslog);
+}
+
+/// Appends `Tuesday, 24-Nov-2026 11:00:00 GMT`.
+pub fn write_gmt_date(now: SystemTime, out: &mut Vec<u8>) {
+    write(now, out, |second| &second.gmt_date);
+}
+
+/// Appends `Tuesday, 24-Nov-2026 12:00:00 CET`.
+pub fn write_local_date(now: SystemTime, out: &mut Vec<u8>) {
+    write(now, out, |second| &second.local_date);
 }
 
 /// Parses a date of RFC 9110 §5.6.7, in seconds since 1970. As in nginx, a wrong day of the week does not matter.
@@ -65,13 +77,16 @@ fn write(now: SystemTime, out: &mut Vec<u8>, format: impl Fn(&Second) -> &String
 impl Second {
     fn new(now: SystemTime, since_epoch: u64) -> Second {
         // a time out of range becomes 1970
-        let local = jiff::Timestamp::try_from(now).unwrap_or_default().to_zoned(jiff::tz::TimeZone::system());
+        let now = jiff::Timestamp::try_from(now).unwrap_or_default();
+        let local = now.to_zoned(jiff::tz::TimeZone::system());
         Second {
             since_epoch,
             log: local.strftime("%d/%b/%Y:%H:%M:%S %z").to_string(),
             iso8601: local.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
             error_log: local.strftime("%Y/%m/%d %H:%M:%S").to_string(),
             syslog: local.strftime("%b %e %H:%M:%S").to_string(),
+            gmt_date: now.strftime("%A, %d-%b-%Y %H:%M:%S GMT").to_string(),
+            local_date: local.strftime("%A, %d-%b-%Y %H:%M:%S %Z").to_string(),
         }
     }
 }
@@ -102,5 +117,6 @@ mod tests {
         assert_eq!(text(write_log_time).len(), "14/Nov/2023:22:13:20 +0000".len());
         assert_eq!(text(write_iso8601).len(), "2023-11-14T22:13:20+00:00".len());
         assert!(text(write_error_time).starts_with("2023/11/1"));
+        assert_eq!(text(write_gmt_date), "Tuesday, 14-Nov-2023 22:13:20 GMT");
     }
 }

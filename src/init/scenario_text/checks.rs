@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::deployment::{App, Deployment, ServerCommand};
+use super::super::deployment::{App, Deployment};
 use super::super::nginx::{Header, Redirect, Server};
 use super::site::{Site, request};
 use super::{quoted, quoted_literal};
@@ -52,16 +52,13 @@ pub(super) fn write(text: &mut String, deployment: &Deployment, app: &App, site:
          expect.body    = {{ lacks = \"{FORGED_HOST}\" }}\n",
         site.request(&site.page, &forged)
     );
-    // Without a proxy, lab's client would be the one that servers trust.
+    // A server without a proxy may trust everybody on purpose.
     if site.is_open() && site.server.is_some() {
-        let mut rules = format!("host = {{ lacks = \"{FORGED_HOST}\" }}, scheme = {{ not = \"gopher\" }}");
-        match deployment.server.as_ref().is_some_and(trusts_loopback) {
-            true => text.push_str(
-                "# Not remote_addr: uvicorn takes lab's client for a proxy, because both are on this machine.\n",
-            ),
-            false => rules = format!("remote_addr = {{ not = \"203.0.113.9\" }}, {rules}"),
-        }
-        let _ = writeln!(text, "expect.app     = {{ {rules} }}");
+        let _ = writeln!(
+            text,
+            "expect.app     = {{ remote_addr = {{ not = \"203.0.113.9\" }}, host = {{ lacks = \"{FORGED_HOST}\" }}, scheme = \
+             {{ not = \"gopher\" }} }}"
+        );
     }
     for (path, cookie) in &deployment.cookies {
         let Some(path) = site.client_path(path) else { continue };
@@ -91,6 +88,19 @@ pub(super) fn write(text: &mut String, deployment: &Deployment, app: &App, site:
             request("/", std::iter::once(("Host", name)), server.is_tls && !server.is_plain)
         );
     }
+    for (line, page) in site.server.iter().flat_map(|server| &server.status_pages) {
+        let file = site.nginx.map(|nginx| nginx.file.display().to_string()).unwrap_or_default();
+        for (name, request, status) in [
+            (format!("{page} is not for everybody"), site.request(page, &[]), 403),
+            (format!("{page} is for this machine"), site.request_from_here(page), 200),
+        ] {
+            let name = quoted(&name);
+            let _ = write!(
+                text,
+                "\n[[check]]                                   # {file}:{line}\nname    = {name}\n{request}expect.status = {status}\n"
+            );
+        }
+    }
     for (files, sample) in
         site.server.iter().flat_map(|server| &server.files).filter_map(|files| Some((files, files.sample.as_ref()?)))
     {
@@ -105,13 +115,6 @@ pub(super) fn write(text: &mut String, deployment: &Deployment, app: &App, site:
         }
     }
     text.push('\n');
-}
-
-/// Whether a server takes clients at 127.0.0.1 for proxies, and so believes the fields that they send. Where it trusts everybody,
-/// the field is a fault outside as well.
-fn trusts_loopback(server: &ServerCommand) -> bool {
-    let has = |word: &str| server.arguments.iter().any(|argument| argument == word);
-    server.kind.ends_with("uvicorn") && !has("*") && !has("--no-proxy-headers")
 }
 
 fn header_rule(header: &Header, is_django: bool) -> String {

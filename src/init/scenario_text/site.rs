@@ -66,6 +66,13 @@ impl Site<'_> {
         let host = self.name.map(|name| ("Host", name));
         request(path, host.into_iter().chain(lines.iter().copied()), self.is_tls)
     }
+
+    /// The same from 127.0.0.1, where the proxy and the server are.
+    pub(super) fn request_from_here(&self, path: &str) -> String {
+        let request = self.request(path, &[]);
+        let end = request.rfind(" }").unwrap_or(request.len());
+        format!("{}, client = \"127.0.0.1\"{}", &request[..end], &request[end..])
+    }
 }
 
 /// Without a proxy, the application has its own paths.

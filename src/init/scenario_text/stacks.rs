@@ -1,7 +1,7 @@
 //! Writes the stacks: the deployment, and its twins.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::super::deployment::{Deployment, ServerCommand};
 use super::{Twin, quoted, quoted_path};
@@ -9,8 +9,11 @@ use super::{Twin, quoted, quoted_path};
 pub(super) fn write(text: &mut String, deployment: &Deployment, config: Option<&Path>, twin: &Twin) {
     text.push_str("# --- The deployment, and the same files on lab's twins of nginx and gunicorn\n\n");
     let Some(server) = &deployment.server else { return };
+    let folders = folders_key(&deployment.document_folders);
     let proxy = |kind: &str| {
-        config.map(|config| format!("proxy     = {{ kind = {}, config = {} }}\n", quoted(kind), quoted_path(config)))
+        config.map(|config| {
+            format!("proxy     = {{ kind = {}, config = {}{folders} }}\n", quoted(kind), quoted_path(config))
+        })
     };
     let is_uwsgi = deployment.nginx.as_ref().is_some_and(|nginx| nginx.speaks_uwsgi);
     let original = if is_uwsgi { "nginx/uwsgi" } else { "nginx" };
@@ -49,6 +52,15 @@ pub(super) fn write(text: &mut String, deployment: &Deployment, config: Option<&
     }
     if config.is_some() && is_gunicorn {
         stack("lab", [&twin.proxy_refusal, &twin.server_refusal], proxy("lab"), &lab);
+    }
+}
+
+/// The key that says where folders of a container are here.
+fn folders_key(folders: &[(PathBuf, PathBuf)]) -> String {
+    let pairs = folders.iter().map(|(named, here)| format!("{} = {}", quoted_path(named), quoted_path(here)));
+    match folders {
+        [] => String::new(),
+        _ => format!(", folders = {{ {} }}", pairs.collect::<Vec<_>>().join(", ")),
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::super::compose::{self, ComposeService};
 use super::super::deployment::Deployment;
 use super::super::launch_files::{self, Launch};
-use super::super::{command_line, variables};
+use super::super::{command_line, makefile, platforms, variables};
 use super::{text_of, within};
 
 /// A larger file is no script.
@@ -25,9 +25,11 @@ enum Sort {
     Platform,
     Unit,
     Compose,
+    Manifest,
     Supervisor,
     Dockerfile,
     Uwsgi,
+    Makefile,
     Script,
 }
 
@@ -64,13 +66,17 @@ fn sort_of(file: &Path) -> Option<Sort> {
     let name = file.file_name().and_then(|name| name.to_str())?;
     match name {
         "Procfile" => Some(Sort::Procfile),
-        "app.yaml" | "render.yaml" => Some(Sort::Platform),
+        "app.yaml" | "render.yaml" | "fly.toml" | "nixpacks.toml" | "railway.toml" | "railway.json" => {
+            Some(Sort::Platform)
+        }
+        "Makefile" | "makefile" | "GNUmakefile" => Some(Sort::Makefile),
         name if name.ends_with(".service") => Some(Sort::Unit),
         _ if is_compose(file) => Some(Sort::Compose),
         name if name.starts_with("Dockerfile") || name.ends_with(".Dockerfile") => Some(Sort::Dockerfile),
         name if name.contains("supervisor") || (name.ends_with(".conf") && within(file, "supervisor")) => {
             Some(Sort::Supervisor)
         }
+        name if name.ends_with(".yaml") || name.ends_with(".yml") => Some(Sort::Manifest),
         name if name.ends_with(".ini") => Some(Sort::Uwsgi),
         name if name.ends_with(".sh") || !name.contains('.') => Some(Sort::Script),
         _ => None,
@@ -103,8 +109,18 @@ fn in_file(sort: Sort, file: &Path, deployment: &Deployment) -> Option<Found> {
     }
     let text = text_of(deployment, file)?;
     let launch = match sort {
-        Sort::Procfile => launch_files::procfile(&text),
-        Sort::Platform => launch_files::platform(&text),
+        Sort::Procfile => launch_files::procfile(&text).map(|mut launch| {
+            let heroku = text_of(deployment, &file.with_file_name("app.json"));
+            launch.variables.extend(heroku.map(|text| platforms::heroku_variables(&text)).unwrap_or_default());
+            launch
+        }),
+        Sort::Platform => match file.extension().and_then(|extension| extension.to_str()) {
+            Some("toml") => platforms::toml_file(&text),
+            Some("json") => platforms::railway(&text),
+            _ => platforms::yaml(&text),
+        },
+        Sort::Manifest => platforms::kubernetes(&text),
+        Sort::Makefile => makefile::server(&text),
         Sort::Unit => launch_files::unit(&text),
         Sort::Supervisor => launch_files::supervisor(&text),
         Sort::Uwsgi => launch_files::uwsgi(&text),
@@ -227,12 +243,12 @@ fn existing(named: &[PathBuf], launch: &Path, files: &[PathBuf], deployment: &mu
     found
 }
 
-fn folder_of(file: &Path) -> &Path {
+pub(super) fn folder_of(file: &Path) -> &Path {
     file.parent().unwrap_or(Path::new(""))
 }
 
 /// A path without `.` and without folders that `..` leaves again.
-fn cleaned(path: &Path) -> PathBuf {
+pub(super) fn cleaned(path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();
     for part in path.components() {
         match part {

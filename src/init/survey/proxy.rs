@@ -4,8 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::super::deployment::Deployment;
-use super::super::nginx::{self, Nginx};
-use super::{MAX_DEPTH, MAX_FILES, text_of, within};
+use super::super::nginx::{self, Files, Nginx};
+use super::super::scenario_text::wrapped_site;
+use super::super::template;
+use super::{MAX_DEPTH, MAX_FILES, containers, text_of, within};
 
 /// Endings of the names of configurations.
 const ENDINGS: [&str; 4] = [".conf", ".nginx", ".vhost", "nginx"];
@@ -14,29 +16,52 @@ const FOLDERS: [&str; 5] = ["nginx", "sites-available", "sites-enabled", "vhosts
 /// Endings of the names of files from which configurations are made.
 const TEMPLATES: [&str; 6] = [".template", ".tmpl", ".tpl", ".j2", ".jinja", ".erb"];
 
+/// The configuration that is made from a template.
+const FILLED: &str = "lab-nginx.conf";
+/// Where Debian's nginx has the types of files.
+const MIME_TYPES: &str = "/etc/nginx/mime.types";
+
 /// The configuration that passes requests to an application, a whole one before one of a site. `named` files are used in any case.
 pub(super) fn find(files: &[PathBuf], named: &[PathBuf], deployment: &mut Deployment) {
     let mut read: Vec<Nginx> = Vec::new();
-    for file in files.iter().filter(|file| is_likely(file)) {
+    // An earlier scenario may have left the file that lab writes.
+    for file in files.iter().filter(|file| is_likely(file) && *file != Path::new(FILLED)) {
         let Some(text) = text_of(deployment, file).filter(|text| is_configuration(text)) else { continue };
         let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let mut filled = None;
         if TEMPLATES.iter().any(|ending| name.ends_with(ending)) {
-            deployment.missing.push(format!(
-                "the configuration that is made from the template {}; name it: lab init FILE",
-                file.display()
-            ));
-            continue;
+            match fill(file, &text, files, deployment) {
+                Ok(text) => filled = Some(text),
+                Err(reason) => {
+                    deployment.missing.push(reason);
+                    continue;
+                }
+            }
         }
-        match nginx::read(&deployment.folder, file.clone(), &text) {
+        let (written, text) = match &filled {
+            Some(text) => (PathBuf::from(FILLED), text),
+            None => (file.clone(), &text),
+        };
+        match nginx::read(&deployment.folder, written, text) {
             Ok(nginx) if nginx.servers.is_empty() => {}
             Ok(mut nginx) => {
                 // The file of a site is included by one in the deployment's folder.
                 let parent = file.parent().filter(|_| nginx.is_whole);
                 let home = parent.map_or(deployment.folder.clone(), |parent| deployment.folder.join(parent));
-                for files in nginx.servers.iter_mut().flat_map(|server| &mut server.files) {
-                    files.sample = sample(&home.join(&files.folder), &files.prefix);
+                for own in nginx.servers.iter_mut().flat_map(|server| &mut server.files) {
+                    own.here = here(own, files, deployment);
+                    let folder = match &own.here {
+                        Some((here, _)) => deployment.folder.join(here).join(own.below_named()),
+                        None => home.join(&own.folder),
+                    };
+                    own.sample = sample(&folder, &own.prefix);
                 }
-                read.push(nginx);
+                if filled.is_some() {
+                    let made =
+                        format!("{FILLED} is made from {}: run lab init again when that changes", file.display());
+                    deployment.found.push(made);
+                }
+                read.push(Nginx { filled, ..nginx });
             }
             Err(error) => {
                 let error = error.to_string().replace(&format!("{}/", deployment.folder.display()), "");
@@ -71,14 +96,63 @@ pub(super) fn find(files: &[PathBuf], named: &[PathBuf], deployment: &mut Deploy
     }
     for files in nginx.servers.iter().flat_map(|server| &server.files) {
         let (file, line, folder) = (nginx.file.display(), files.line, files.folder.display());
-        match &files.sample {
-            Some(sample) => {
-                deployment.found.push(format!("static files: {folder} ({file}:{line}), such as {sample}"));
+        let place = match &files.here {
+            Some((here, source)) => {
+                // Without a final slash.
+                let here: PathBuf = here.join(files.below_named()).components().collect();
+                format!("{folder} ({file}:{line}), which is {} here, by {}", here.display(), source.display())
             }
-            None => deployment.missing.push(format!("a static file in {folder} ({file}:{line})")),
+            None => format!("{folder} ({file}:{line})"),
+        };
+        match &files.sample {
+            Some(sample) => deployment.found.push(format!("static files: {place}, such as {sample}")),
+            None => deployment.missing.push(format!("a static file in {place}")),
+        }
+        let found = files.here.as_ref().map(|(here, _)| (files.named.clone(), here.clone()));
+        if let Some(pair) = found.filter(|pair| !deployment.document_folders.contains(pair)) {
+            deployment.document_folders.push(pair);
         }
     }
     deployment.nginx = Some(nginx);
+}
+
+/// The folder of the project that takes the place of `alias` or `root`, which are of a container, with the file that says so.
+fn here(own: &Files, files: &[PathBuf], deployment: &Deployment) -> Option<(PathBuf, PathBuf)> {
+    if !own.named.is_absolute() || own.folder.is_dir() {
+        return None;
+    }
+    let below = own.below_named();
+    let of_folder = || {
+        let (here, source) = containers::folder_here(&own.folder, files, deployment)?;
+        let above = here.iter().count().checked_sub(below.iter().count()).filter(|_| here.ends_with(&below))?;
+        Some((here.iter().take(above).collect::<PathBuf>(), source))
+    };
+    let is_here = |found: &(PathBuf, PathBuf)| deployment.folder.join(&found.0).join(&below).is_dir();
+    let of_named = containers::folder_here(&own.named, files, deployment);
+    of_named.clone().filter(is_here).or_else(of_folder).or(of_named)
+}
+
+/// The text that the official image of nginx makes of a template. The error says what is missing.
+fn fill(file: &Path, text: &str, files: &[PathBuf], deployment: &Deployment) -> Result<String, String> {
+    if ["{{", "{%", "<%"].iter().any(|mark| text.contains(mark)) {
+        let file = file.display();
+        return Err(format!("the configuration that is made from the template {file}; name it: lab init FILE"));
+    }
+    let filled = template::filled(text, &containers::variables_of_nginx(files, deployment));
+    if !filled.unknown.is_empty() {
+        let names = filled.unknown.join(", ");
+        return Err(format!("a value of {names} for {}, in the environment of nginx's container", file.display()));
+    }
+    let note = format!("# Made by `lab init` from {}.\n", file.display());
+    let is_whole = is_whole(&filled.text);
+    let text = format!("{}\n", filled.text.trim_end());
+    Ok(if is_whole { text + &note } else { wrapped_site(&text, Path::new(MIME_TYPES).exists()) + &note })
+}
+
+/// Whether a text has an `http` block of its own.
+fn is_whole(text: &str) -> bool {
+    lab_nginx_conf::parse(text, Path::new(FILLED))
+        .is_ok_and(|tree| tree.iter().any(|directive| directive.name == "http"))
 }
 
 /// Whether a file may be a configuration, by its name: one of nginx's, or any without an ending.

@@ -11,6 +11,13 @@ pub(super) const MISSPELT_HEADER: Rule = Rule {
     source: "Werkzeug's ProxyFix, gunicorn's secure_scheme_headers; RFC 7239",
 };
 
+pub(super) const LINE_BREAK_IN_FIELD: Rule = Rule {
+    name: "line-break-in-field",
+    severity: Severity::Error,
+    why: "nginx sends the line break, which is no part of a field: over HTTP/2 browsers refuse the whole response",
+    source: "RFC 9113 §8.2.1; RFC 9112 §5.2: a sender must not fold lines",
+};
+
 pub(super) const SET_HEADER_NOT_INHERITED: Rule = Rule {
     name: "set-header-not-inherited",
     severity: Severity::Warning,
@@ -79,6 +86,15 @@ const MAX_TYPOS: usize = 2;
 const STATUSES_WITH_FIELDS: [u16; 10] = [200, 201, 204, 206, 301, 302, 303, 304, 307, 308];
 
 pub(super) fn check(block: &Block, findings: &mut Vec<Finding>) {
+    for setting in block.named("add_header") {
+        if let [name, value, ..] = setting.args.as_slice()
+            && value.value.contains('\n')
+        {
+            let message = format!("the value of {} has line breaks", name.value);
+            let fix = "write it on one line, or join parts that set or map define";
+            findings.push(Finding::new(&LINE_BREAK_IN_FIELD, argument_location(setting, name), message, fix));
+        }
+    }
     for setting in block.named("proxy_set_header") {
         let Some(name) = setting.args.first() else { continue };
         if let Some(correct) = correct_spelling(&name.value) {

@@ -38,6 +38,7 @@ pub use server_names::unrequested_names;
 /// The rules for nginx.conf, in the order of `lab lint --rules`.
 pub const RULES: &[&Rule] = &[
     &fields::MISSPELT_HEADER,
+    &fields::LINE_BREAK_IN_FIELD,
     &fields::SET_HEADER_NOT_INHERITED,
     &fields::ADD_HEADER_NOT_INHERITED,
     &fields::ADD_HEADER_WITHOUT_ALWAYS,

@@ -64,6 +64,7 @@ pub(super) fn check(block: &Block, findings: &mut Vec<Finding>) {
     }
     if let Some(listen) = has("ssl")
         && block.effective("ssl_protocols").is_empty()
+        && block.effective_value("ssl_reject_handshake") != Some("on")
         && let Some(message) = default_tls_versions(block.version)
     {
         let fix = "ssl_protocols TLSv1.2 TLSv1.3;";

@@ -5,6 +5,7 @@ mod module;
 mod bind;
 mod development;
 mod gunicorn;
+mod ignored_settings;
 mod proxy_fix;
 mod secrets;
 mod settings;
@@ -38,6 +39,8 @@ pub const RULES: &[&Rule] = &[
     &sockets::SOCKET_NOT_SHARED,
     &sockets::SOCKET_IN_TMP,
     &workers::ONE_PROCESS,
+    &ignored_settings::SETTING_IGNORED,
+    &ignored_settings::UNKNOWN_LOG_LEVEL,
 ];
 
 /// The findings in a Python file, in the order of its lines. `spoofable` comes from the configuration of the proxy in
@@ -52,6 +55,7 @@ pub fn lint(file: &Path, module: &PythonModule, spoofable: &[SpoofableField]) ->
     secrets::check(file, module, &mut findings);
     sockets::check(file, module, &mut findings);
     workers::check(file, module, &mut findings);
+    ignored_settings::check(file, module, &mut findings);
     findings.sort_by_key(|finding| finding.location.span.start);
     findings
 }

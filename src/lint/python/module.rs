@@ -16,14 +16,20 @@ const READ_SCRIPT: &str = include_str!("read.py");
 /// The assignments, imports and calls of a file.
 #[derive(Debug, Deserialize)]
 pub struct PythonModule {
-    /// Assignments at module level, in order.
+    /// Assignments at module level, in order. Those that do not run in any case have no value.
     pub(super) assignments: Vec<Assignment>,
+    /// Annotations at module level that assign nothing, such as `workers: 4`.
+    pub(super) annotations: Vec<NamedPlace>,
+    /// Functions at module level.
+    pub(super) functions: Vec<NamedPlace>,
+    /// The names whose values are used anywhere.
+    pub(super) reads: Vec<String>,
     /// Imports at any level.
     pub(super) imports: Vec<Import>,
     /// Calls at any level.
     pub(super) calls: Vec<Call>,
     /// Strings that may name a variable of a WSGI environ.
-    pub(super) variables: Vec<Variable>,
+    pub(super) variables: Vec<NamedPlace>,
     /// Assignments to an item of `config` or to an attribute, such as `app.config["NAME"]` and `app.secret_key`.
     pub(super) settings: Vec<Assignment>,
 }
@@ -83,8 +89,9 @@ pub(super) struct Call {
     pub(super) position: Position,
 }
 
+/// A name with its place in the file.
 #[derive(Debug, Deserialize)]
-pub(super) struct Variable {
+pub(super) struct NamedPlace {
     pub(super) name: String,
     #[serde(flatten)]
     pub(super) position: Position,

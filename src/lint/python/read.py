@@ -67,15 +67,40 @@ def setting_name(target):
     return target.attr if isinstance(target, ast.Attribute) else None
 
 
+def statements(body, is_certain=True):
+    """The statements outside functions and classes, each with whether it runs in any case."""
+    for node in body:
+        yield node, is_certain
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            continue
+        for part in ("body", "orelse", "finalbody"):
+            yield from statements(getattr(node, part, []), False)
+        for handler in getattr(node, "handlers", []):
+            yield from statements(handler.body, False)
+
+
 guarded = {id(node) for guard in ast.walk(tree) if is_main_guard(guard) for node in ast.walk(guard)}
-module = {"assignments": [], "imports": [], "calls": [], "variables": [], "settings": []}
-for node in tree.body:
-    if isinstance(node, ast.Assign):
-        for target in node.targets:
-            if isinstance(target, ast.Name):
-                module["assignments"].append({"name": target.id, "value": constant(node.value), **position(node)})
+module = {"assignments": [], "annotations": [], "functions": [], "reads": []}
+module.update({"imports": [], "calls": [], "variables": [], "settings": []})
+for node, is_certain in statements(tree.body):
+    if id(node) in guarded:
+        continue
+    if isinstance(node, ast.FunctionDef):
+        module["functions"].append({"name": node.name, **position(node)})
+    targets = getattr(node, "targets", None) or [getattr(node, "target", None)]
+    for target in targets if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)) else []:
+        if not isinstance(target, ast.Name):
+            continue
+        if node.value is None:
+            module["annotations"].append({"name": target.id, **position(node)})
+            continue
+        is_known = is_certain and not isinstance(node, ast.AugAssign)
+        value = constant(node.value) if is_known else None
+        module["assignments"].append({"name": target.id, "value": value, **position(node)})
 for node in ast.walk(tree):
-    if isinstance(node, ast.ImportFrom) and not node.level:
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+        module["reads"].append(node.id)
+    elif isinstance(node, ast.ImportFrom) and not node.level:
         names = [name.name for name in node.names]
         module["imports"].append({"module": node.module, "names": names, **position(node)})
     elif isinstance(node, ast.Import):

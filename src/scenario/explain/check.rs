@@ -11,7 +11,19 @@ pub(super) struct RequestLine<'s>(pub(super) &'s CheckRequest);
 impl Display for RequestLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            CheckRequest::Composed { method, target, headers, body, times, within, tls, http, max_redirects, slow } => {
+            CheckRequest::Composed {
+                method,
+                target,
+                headers,
+                body,
+                times,
+                within,
+                tls,
+                http,
+                max_redirects,
+                slow,
+                client,
+            } => {
                 write!(f, "{method} {}", target.source())?;
                 f.write_str(match http {
                     HttpVersion::OneZero => ", as HTTP/1.0",
@@ -20,6 +32,9 @@ impl Display for RequestLine<'_> {
                 })?;
                 if *tls {
                     f.write_str(", over TLS")?;
+                }
+                if let Some(client) = client {
+                    write!(f, ", from {client}")?;
                 }
                 if !headers.is_empty() {
                     write!(f, ", {}", Count(headers.len() as u64, "header"))?;

@@ -1,5 +1,6 @@
 //! The request of a check.
 
+use std::net::Ipv4Addr;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub enum CheckRequest {
         max_redirects: u16,
         /// Clients that occupy the stack meanwhile.
         slow: Option<SlowClients>,
+        /// The client's address, instead of [`CLIENT`](CheckRequest::CLIENT).
+        client: Option<Ipv4Addr>,
     },
     /// Sent byte for byte, with the placeholders replaced.
     Raw(TextTemplate),
@@ -67,6 +70,19 @@ impl CheckRequest {
     /// The default deadline of an exchange.
     pub const WITHIN: Duration = Duration::from_secs(10);
 
+    /// The client's address where the stack is on this machine's loopback interface: not that of its proxy, which servers
+    /// trust.
+    pub const CLIENT: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
+    /// The client's address where the stack is on this machine's loopback interface.
+    #[must_use]
+    pub fn client(&self) -> Ipv4Addr {
+        match self {
+            CheckRequest::Composed { client: Some(client), .. } => *client,
+            CheckRequest::Composed { client: None, .. } | CheckRequest::Raw(_) => CheckRequest::CLIENT,
+        }
+    }
+
     /// A GET request for `path` with nothing else.
     #[must_use]
     pub fn get(path: &str) -> CheckRequest {
@@ -81,6 +97,7 @@ impl CheckRequest {
             http: HttpVersion::OneOne,
             max_redirects: 0,
             slow: None,
+            client: None,
         }
     }
 

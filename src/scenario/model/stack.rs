@@ -254,6 +254,8 @@ pub struct Proxy {
     pub kind: KindRef,
     /// An existing file, absolute; `None` is the kind's own.
     pub config: Option<PathBuf>,
+    /// Folders of documents in the configuration, each with the absolute one that has them here.
+    pub folders: Vec<(PathBuf, PathBuf)>,
     /// `None` is lab's own image.
     pub image: Option<Image>,
 }

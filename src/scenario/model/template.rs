@@ -18,7 +18,7 @@ pub enum TextTemplatePart {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Placeholder {
-    /// The local address of the check's connection, without port.
+    /// The address of the check's client as the stack sees it, without port.
     Client,
     /// The address that the check connects to, without port.
     Host,

@@ -131,7 +131,7 @@ fn proxies(
         }
         chosen.push(kind.map(|kind| {
             let image = Image::for_kind(&kind);
-            Some(Proxy { kind, config: None, image })
+            Some(Proxy { kind, config: None, folders: Vec::new(), image })
         }));
     }
     chosen.into_iter().collect()

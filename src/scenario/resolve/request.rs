@@ -1,5 +1,6 @@
 //! Resolves the request of a check.
 
+use std::net::Ipv4Addr;
 use std::num::NonZeroU16;
 
 use toml::Spanned;
@@ -84,6 +85,7 @@ pub(super) fn request(
         Some(time).filter(|time| !time.is_zero())
     });
     let slow = parts.while_slow.or(None, |wire| slow_clients(wire.get_ref(), problems).map(Some));
+    let client = parts.client.or(None, |address| loopback_address(address, problems).map(Some));
     let max_redirects = parts.max_redirects.or(0, |most| whole(most, "`max_redirects`", 1..=MOST_REDIRECTS, problems));
     let tls = parts.tls.value().copied().unwrap_or_default();
     if let (true, Some(slow)) = (tls, parts.while_slow.good()) {
@@ -104,9 +106,32 @@ pub(super) fn request(
         problems.push(Diagnostic::at(parts.websocket.good().map_or(0..0, Spanned::span), message));
         return None;
     }
-    let (within, slow, max_redirects) = (within?, slow?, max_redirects?);
+    let (within, slow, max_redirects, client) = (within?, slow?, max_redirects?, client?);
     let target = target?;
-    Some(CheckRequest::Composed { method, target, headers, body, times, within, tls, http, max_redirects, slow })
+    Some(CheckRequest::Composed {
+        method,
+        target,
+        headers,
+        body,
+        times,
+        within,
+        tls,
+        http,
+        max_redirects,
+        slow,
+        client,
+    })
+}
+
+/// The address of a client, to which lab binds its sockets.
+fn loopback_address(text: &Spanned<String>, problems: &mut Problems<'_>) -> Option<Ipv4Addr> {
+    let address = text.get_ref().parse().ok().filter(Ipv4Addr::is_loopback);
+    if address.is_none() {
+        let message = format!("`client` cannot be `{}`", text.get_ref());
+        let hint = "accepted: an IPv4 address of the loopback interface, 127.0.0.1 to 127.255.255.254";
+        problems.push(Diagnostic::at(text.span(), message).hint(hint));
+    }
+    address
 }
 
 /// Adds the expectation of an accepted WebSocket, with status 101 unless another is expected. Returns whether it fits.
@@ -154,6 +179,7 @@ fn raw(
         ("max_redirects", parts.max_redirects.good().map(Spanned::span)),
         ("websocket", parts.websocket.good().map(Spanned::span)),
         ("while_slow", parts.while_slow.good().map(Spanned::span)),
+        ("client", parts.client.good().map(Spanned::span)),
     ];
     let mut alone = true;
     for (key, span) in others.into_iter().filter_map(|(key, span)| Some((key, span?))) {

@@ -1,6 +1,7 @@
 //! Resolves `[[stack]]`.
 
 use std::num::NonZeroU16;
+use std::path::PathBuf;
 
 use toml::Spanned;
 
@@ -10,7 +11,7 @@ use super::app;
 use super::context::{ResolveContext, existing_file};
 use super::image;
 use super::values::{slug, whole};
-use crate::catalog::kind::{Ability, Interface, Protocol, Variant, Workers};
+use crate::catalog::kind::{Ability, Interface, Language, Protocol, Variant, Workers};
 use crate::catalog::{KindRef, Role};
 use crate::document::diagnostic::{Diagnostic, Problems};
 use crate::document::read::Integer;
@@ -136,10 +137,18 @@ fn proxy(
 ) -> Option<Option<Proxy>> {
     let source = image::Source { image: &wire.image, build: &wire.build };
     let config = wire.config.or(None, |path| existing_file(path, context, problems).map(Some));
+    let folders = wire.folders.or(Vec::new(), |folders| {
+        let all = folders.get_ref().0.iter();
+        let pair = |named: &str, here: &String| (PathBuf::from(named.trim_end_matches('/')), context.root.join(here));
+        Some(all.filter_map(|(named, here)| Some(pair(named.get_ref(), here.value()?))).collect())
+    });
     let name = wire.kind.good()?;
     if name.get_ref() == NO_PROXY {
         if let Some(config) = wire.config.good() {
             problems.push(Diagnostic::at(config.span(), "no proxy has no configuration").hint("leave out `config`"));
+        }
+        if let Some(folders) = wire.folders.good() {
+            problems.push(Diagnostic::at(folders.span(), "no proxy has no folders").hint("leave out `folders`"));
         }
         if let Some((key, at)) = source.key() {
             let hint = format!("leave out `{key}`");
@@ -153,8 +162,13 @@ fn proxy(
         let message = format!("`{kind}` needs a configuration file: none comes with it");
         problems.push(Diagnostic::at(name.span(), message).hint("add `config`"));
     }
+    let reads_nginx = kind.kind().run.as_ref().is_ok_and(|run| run.language == Language::Nginx);
+    if let (Some(given), false) = (wire.folders.good(), reads_nginx) {
+        let message = format!("`{kind}` has no folders of nginx's `root` and `alias`");
+        problems.push(Diagnostic::at(given.span(), message).hint("leave out `folders`"));
+    }
     let image = image::image(&source, &kind, backend, context, problems);
-    Some(Some(Proxy { kind, config: config?, image: image? }))
+    Some(Some(Proxy { kind, config: config?, folders: folders?, image: image? }))
 }
 
 fn server(

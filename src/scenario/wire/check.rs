@@ -75,6 +75,9 @@ wire_table! {
         optional websocket: bool = { "default": false },
         /// Slow clients that occupy the stack meanwhile.
         optional while_slow: WhileSlow,
+        /// The client's address, one of the loopback interface. For what only the machine itself may request, such as
+        /// `allow 127.0.0.1`.
+        optional client: String = { "pattern": "^127(\\.[0-9]{1,3}){3}$", "default": "127.0.0.2" },
         /// The whole request, byte for byte, with placeholders.
         optional raw: String = { "minLength": 1 },
     } = { "oneOf": [{ "required": ["path"] }, { "required": ["raw"] }] }

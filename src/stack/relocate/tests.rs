@@ -28,7 +28,9 @@ fn relocated_for(source: &str, file: &str, files: &[(&str, &str)], access_logs: 
         Ok((!is_here).then(|| PathBuf::from(if named.is_key { "/run/visit/key" } else { "/run/visit/certificate" })))
     };
     let (reserve, include, stand_in) = (&mut reserve, &mut include, &mut stand_in);
-    let target = Target { upstream, folder, access_logs, reserve, include, stand_in };
+    let folders = [("/app", "/project"), ("/app/static", "/project/assets/")];
+    let folders = folders.map(|(named, here)| (PathBuf::from(named), PathBuf::from(here)));
+    let target = Target { upstream, folder, folders: &folders, access_logs, reserve, include, stand_in };
     nginx(source, Path::new(file), target).map_err(|error| error.to_string())
 }
 
@@ -40,6 +42,30 @@ fn access_logs_are_turned_off() {
     assert_eq!(off(source), expected);
     let by_default = off("http {\n  server { listen 80; } # one\n}\n");
     assert_eq!(by_default, "http {\n  server { listen 127.0.0.1:40001; } # one\naccess_log off; }\n");
+}
+
+#[test]
+fn documents_of_a_container_are_found() {
+    let source = "http { server { listen 80; root /application; location /s/ { alias /app/static/; } location /m { root /app/media; } } }";
+    let expected = "http { server { listen 127.0.0.1:40001; root /application; location /s/ { alias /project/assets/; } \
+                    location /m { root /project/media; } } }";
+    assert_eq!(relocated(source).unwrap().text, expected);
+}
+
+#[test]
+fn other_protocols_are_left_out() {
+    let source = "\
+stream {
+  upstream db { server db:5432; }
+  server { listen 5432; proxy_pass db; }
+}
+http {
+  server { listen 80; }
+}
+";
+    let relocated = relocated(source).unwrap();
+    assert_eq!(relocated.text, "\n\n\n\nhttp {\n  server { listen 127.0.0.1:40001; }\n}\n");
+    assert_eq!(relocated.entry, "127.0.0.1:40001".parse().unwrap());
 }
 
 #[test]

@@ -196,7 +196,7 @@ fn relocated_proxy_is_driven_over_tls(program: &[&str], http: Http) {
     };
     let (upstream, folder) = ("127.0.0.1:1", run.path());
     let (include, stand_in) = (&mut |_: &_| Ok(Vec::new()), &mut |_: &relocate::CertificateFile<'_>| Ok(None));
-    let target = Target { access_logs: true, upstream, folder, reserve: &mut reserve, include, stand_in };
+    let target = Target { access_logs: true, upstream, folder, folders: &[], reserve: &mut reserve, include, stand_in };
     let relocated = relocate::nginx(configuration, &original, target).unwrap();
     std::fs::write(&moved, &relocated.text).unwrap();
     let inherited: String = (FIRST_INHERITED_FD..).zip(&sockets).map(|(fd, _)| format!("{fd};")).collect();

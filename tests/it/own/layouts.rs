@@ -44,3 +44,25 @@ fn layouts_of_projects_are_understood() {
         });
     });
 }
+
+/// The folders and the template of containers are found, so that checks of them pass.
+#[test]
+fn layouts_of_containers_pass_their_checks() {
+    requires!(Python, Nginx);
+    for (layout, static_file) in [("flask-shared-static", Some("/static/shop.css")), ("flask-nginx-template", None)] {
+        let text =
+            fs::read_to_string(format!("{}/tests/it/own/layouts/{layout}.txt", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let project = files(&text).iter().fold(Project::empty(), |project, (file, text)| project.with_file(file, text));
+        let project = project.with_shared_cache();
+        project.expect(Exit::Ok, &["init", "--yes"]);
+        // The twins of gunicorn need a gateway, which takes minutes to build.
+        let stacks = ["--only", "original", "--only", "lab-proxy"];
+        project.expect(Exit::Ok, &[&["provision", "lab.toml"], &stacks[..]].concat());
+        let checked = project.expect(Exit::Ok, &[&["check", "lab.toml"], &stacks[..]].concat());
+        if let Some(file) = static_file {
+            let scenario = fs::read_to_string(project.path("lab.toml")).unwrap();
+            assert!(scenario.contains(&format!("path = \"{file}\"")), "{scenario}");
+        }
+        assert!(!checked.contains("failed"), "{checked}");
+    }
+}

@@ -4,6 +4,7 @@ mod asgi;
 pub(crate) mod behind_proxy;
 mod checks;
 mod clean;
+mod client_address;
 mod environment;
 mod failures;
 mod hopeless;

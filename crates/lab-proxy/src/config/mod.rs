@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod directive_effects;
 mod cache_path;
+mod field_value;
 mod log_format;
 mod reader;
 mod tls_directives;

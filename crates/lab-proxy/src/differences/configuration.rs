@@ -24,6 +24,12 @@ pub(super) const ROWS: &[Difference] = &[
         "RFC 9112 §6.3: two lengths could disagree on the end of the response.",
     ),
     row(
+        "bytes of a configuration that are not UTF-8",
+        "Accepts them.",
+        "Accepts them in comments, and refuses them elsewhere with their line.",
+        "Arguments are texts.",
+    ),
+    row(
         "include of a device or of a huge file",
         "Takes a device for an empty file, and reads a file of any size.",
         "Refuses it with its size. A file may have 64 MiB.",

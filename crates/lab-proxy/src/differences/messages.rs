@@ -66,9 +66,9 @@ pub(super) const ROWS: &[Difference] = &[
         "RFC 9110 §5.5: it is not part of the value.",
     ),
     row(
-        "line breaks in variables",
+        "line breaks in variables, and in fields of the configuration",
         "Writes them into fields and request targets.",
-        "Replaces them with spaces in fields, and escapes them in targets, spaces as well.",
+        "Replaces them with spaces in fields, and escapes them in targets, spaces as well. Warns of those in the configuration.",
         "RFC 9110 §5.5: a client could add a field with an escaped line break.",
     ),
     row(

@@ -241,6 +241,8 @@ impl Scope<'_> {
                 return true;
             }
             Variable::ServerPort => return port(self.connection.local.internet(), out),
+            Variable::DateGmt => clock::write_gmt_date(self.outcome.now, out),
+            Variable::DateLocal => clock::write_local_date(self.outcome.now, out),
             Variable::TimeIso8601 => clock::write_iso8601(self.outcome.now, out),
             Variable::TimeLocal => clock::write_log_time(self.outcome.now, out),
             _ => {}

@@ -4,7 +4,6 @@
 /// Names, or the beginnings of names that end with `_`, and what to use instead.
 const REFUSED: &[(&[&str], &str)] = &[
     (&["ancient_browser", "modern_browser", "msie"], "Use map with $http_user_agent."),
-    (&["date_gmt", "date_local"], "Use $time_iso8601 or $time_local."),
     (&["fastcgi_path_info"], "Use map with $uri."),
     (&["geoip_", "geoip2_"], "Use geo or map."),
     (&["http3"], "HTTP/3 is not supported. Use $http2 or $server_protocol."),

@@ -40,6 +40,10 @@ pub enum Variable {
     ContentLength,
     /// `$content_type`: the field of the request.
     ContentType,
+    /// `$date_gmt`: the time in GMT, in the default format of server side includes.
+    DateGmt,
+    /// `$date_local`: the same in local time.
+    DateLocal,
     /// `$document_root`: `root` or `alias` of the request.
     DocumentRoot,
     /// `$host`: the host of the request line, or of the Host field, or the server's first name; lower-case, without a
@@ -244,6 +248,8 @@ const NAMES: &[(&str, Variable)] = &[
     ("connection_time", Variable::ConnectionTime),
     ("content_length", Variable::ContentLength),
     ("content_type", Variable::ContentType),
+    ("date_gmt", Variable::DateGmt),
+    ("date_local", Variable::DateLocal),
     ("document_root", Variable::DocumentRoot),
     ("document_uri", Variable::Uri),
     ("fastcgi_script_name", Variable::Uri),

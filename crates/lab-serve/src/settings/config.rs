@@ -244,7 +244,10 @@ mod tests {
             assert_eq!(class(arguments), WorkerClass::Gthread, "{arguments}");
         }
         assert_eq!(class("-k gthread"), WorkerClass::Sync);
-        for name in ["gevent", "gevent_wsgi", "gevent_pywsgi", "gunicorn.workers.ggevent.GeventWorker"] {
+        assert_eq!(class("-k egg:gunicorn#sync"), WorkerClass::Sync);
+        for name in
+            ["gevent", "gevent_wsgi", "gevent_pywsgi", "egg:gunicorn#gevent", "gunicorn.workers.ggevent.GeventWorker"]
+        {
             assert_eq!(class(&format!("-k {name} --threads 4")), WorkerClass::Gevent, "{name}");
         }
     }
@@ -258,6 +261,9 @@ mod tests {
             ("uvicorn_worker.UvicornH11Worker", "use uvicorn"),
             ("aiohttp.GunicornWebWorker", "python -m aiohttp.web"),
             ("tornado", "HTTPServer"),
+            ("egg:gunicorn#tornado", "HTTPServer"),
+            ("egg:meinheld#gunicorn_worker", "\"gthread\""),
+            ("geventwebsocket.gunicorn.workers.GeventWebSocketWorker", "simple-websocket"),
             ("shop.workers.Worker", "no other class"),
         ] {
             let errors = configured(&format!("-k {class}")).unwrap_err();
@@ -268,8 +274,8 @@ mod tests {
 
     #[test]
     fn all_errors_are_reported_at_once() {
-        let errors = configured("-k eventlet --log-level loud -e X --spew -b a:b -w many").unwrap_err();
-        for part in ["--worker-class", "--log-level = loud", "\"X\"", "--spew", "a:b", "--workers = many"] {
+        let errors = configured("-k eventlet --cert-reqs 9 --certfile c -e X --spew -b a:b -w many").unwrap_err();
+        for part in ["--worker-class", "--cert-reqs = 9", "\"X\"", "--spew", "a:b", "--workers = many"] {
             assert!(errors.contains(part), "{part}: {errors}");
         }
     }

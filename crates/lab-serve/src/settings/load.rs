@@ -11,7 +11,7 @@ use super::arguments::{GivenSettings, from_variable};
 use super::config::Config;
 use super::error::{Origin, SettingsError};
 use super::file::{self, FileError};
-use super::log_settings::PythonLogging;
+use super::log_settings::{self, PythonLogging};
 use super::paste;
 use super::resolve::{ResolvedSettings, SettingsContext};
 use super::table::{Setting, Support};
@@ -143,6 +143,11 @@ pub fn load(line: &CommandLine, context: &SettingsContext) -> Result<LoadedSetti
     let mut config = Config::new(app, &resolved, context).map_err(LoadError::Settings)?;
     if evaluated.changes_loggers {
         config.logs.use_changed_loggers();
+    }
+    if let Value::Text(name) = resolved.get("loglevel")
+        && log_settings::level(name).is_none()
+    {
+        warnings.push(format!("loglevel = {name} is none of {}, and stands for info", log_settings::LEVELS));
     }
     if config.native_app().is_some() && hooks.is_some() {
         warnings.push("hooks are not called for a native application, which runs without Python".to_owned());

@@ -51,9 +51,10 @@ const GUNICORN_CLASSES: [&str; 3] = ["gunicorn.glogging.Logger", "gunicorn.instr
 pub(super) fn read(reader: &ConfigReader<'_>) -> Result<LogConfig, Vec<SettingsError>> {
     let mut errors = Vec::new();
     let mut invalid = |name: &str, accepted: String| errors.push(reader.resolved.invalid(name, accepted));
-    let loglevel = level(&reader.text("loglevel").unwrap_or_default());
+    // As in gunicorn: a level that does not exist stands for info.
+    let loglevel = reader.text("loglevel").map(|name| level(&name).unwrap_or(Level::INFO));
     if loglevel.is_none() {
-        invalid("loglevel", "must be one of debug, info, warning, error, critical".to_owned());
+        invalid("loglevel", format!("must be one of {LEVELS}"));
     }
     let format = AccessFormat::new(&reader.text("access_log_format").unwrap_or_default());
     let format = format.map_err(|error| invalid("access_log_format", error.to_string()));
@@ -93,7 +94,11 @@ pub(super) fn read(reader: &ConfigReader<'_>) -> Result<LogConfig, Vec<SettingsE
     })
 }
 
-fn level(name: &str) -> Option<Level> {
+/// The names of all levels.
+pub(super) const LEVELS: &str = "debug, info, warning, error, critical";
+
+/// The level of this name.
+pub(super) fn level(name: &str) -> Option<Level> {
     match name.to_lowercase().as_str() {
         "debug" => Some(Level::DEBUG),
         "info" => Some(Level::INFO),

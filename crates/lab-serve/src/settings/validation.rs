@@ -54,7 +54,8 @@ impl ConfigReader<'_> {
     /// The class by any of gunicorn's names for it.
     pub(super) fn worker_class(&self) -> Result<WorkerClass, SettingsError> {
         let class = self.text("worker_class").unwrap_or_default();
-        match class.as_str() {
+        let name = class.strip_prefix(ENTRY_POINT).unwrap_or(&class);
+        match name {
             // In lab they differ in nothing but the number of threads.
             "sync" | "gthread" | "gunicorn.workers.sync.SyncWorker" | "gunicorn.workers.gthread.ThreadWorker" => {
                 Ok(if self.threads() > 1 { WorkerClass::Gthread } else { WorkerClass::Sync })
@@ -65,7 +66,7 @@ impl ConfigReader<'_> {
             | "gevent_pywsgi"
             | "gunicorn.workers.ggevent.GeventWorker"
             | "gunicorn.workers.ggevent.GeventPyWSGIWorker" => Ok(WorkerClass::Gevent),
-            _ => Err(self.resolved.unsupported("worker_class", worker_class_hint(&class))),
+            _ => Err(self.resolved.unsupported("worker_class", worker_class_hint(name))),
         }
     }
 
@@ -158,6 +159,9 @@ impl ConfigReader<'_> {
     }
 }
 
+/// Before the name of a class, the entry point of a package (gunicorn, `util.load_class`).
+const ENTRY_POINT: &str = "egg:gunicorn#";
+
 /// What to use instead of a worker class that lab does not have.
 fn worker_class_hint(class: &str) -> &'static str {
     let module = class.rsplit_once('.').map_or(class, |(module, _)| module);
@@ -168,6 +172,13 @@ fn worker_class_hint(class: &str) -> &'static str {
         }
         "aiohttp" => "lab serve hosts WSGI applications; run aiohttp's with `python -m aiohttp.web`",
         "tornado" => "lab serve hosts WSGI applications; run tornado's with its own HTTPServer",
+        "geventwebsocket" => {
+            "gevent-websocket is no longer developed; use worker_class = \"gevent\" with simple-websocket, which needs no \
+             worker of its own"
+        }
+        "meinheld" | "egg:meinheld#gunicorn_worker" => {
+            "meinheld is no longer developed; use worker_class = \"gevent\" or \"gthread\""
+        }
         "gunicorn" if module.ends_with("eventlet") => {
             "eventlet is no longer developed; use worker_class = \"gevent\", which works like it"
         }

@@ -1,3 +1,3 @@
-# lab: refused loglevel
+# lab: accepted
 loglevel = "verbose"
 accesslog = "-"

@@ -2,6 +2,7 @@
 
 use lab_http::Headers;
 
+use crate::config::field_value::field_value;
 use crate::config::proxy::fields::FieldNames;
 use crate::config::reader::ConfigReader;
 use crate::variables::Template;
@@ -39,9 +40,7 @@ impl AddedFields {
         if !Headers::is_clean(name.as_bytes(), b"") {
             return Err(directive.invalid(name, "the name of a field"));
         }
-        if !Headers::is_clean(name.as_bytes(), value.as_bytes()) {
-            return Err(directive.invalid(&value.escape_debug().to_string(), "a value without control characters"));
-        }
+        let value = field_value(directive, name, value, reader)?;
         let is_always = match directive.arg(2) {
             None => false,
             Some("always") => true,
@@ -50,7 +49,7 @@ impl AddedFields {
         if ["Last-Modified", "ETag"].iter().any(|own| own.eq_ignore_ascii_case(name)) {
             self.replaced.insert(name);
         }
-        self.lines.push(AddedField { name: name.to_owned(), value: reader.template(directive, value)?, is_always });
+        self.lines.push(AddedField { name: name.to_owned(), value: reader.template(directive, &value)?, is_always });
         Ok(())
     }
 

@@ -247,10 +247,11 @@ fn post_action(directive: &Directive) -> Result<String, ConfError> {
 }
 
 fn server_tokens(directive: &Directive) -> Result<bool, ConfError> {
-    if directive.first() == "build" {
-        return Err(directive.unsupported("\"build\"", "on, off"));
+    match directive.first() {
+        // As in an nginx that was built without a name.
+        "build" => Ok(true),
+        _ => directive.flag(),
     }
-    directive.flag()
 }
 
 /// A size, perhaps with variables.

@@ -15,6 +15,7 @@ use super::request::{RequestConfig, RequestLevel};
 use super::setting;
 use super::store::{StoreLevel, StoreRules};
 use super::uwsgi::UwsgiConfig;
+use crate::config::field_value::field_value;
 use crate::config::reader::ConfigReader;
 use crate::config::tls_directives::upstream::UpstreamTlsLevel;
 use crate::variables::Template;
@@ -382,8 +383,6 @@ fn set_field(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<(St
     if !Headers::is_clean(name.as_bytes(), b"") {
         return Err(directive.invalid(name, "the name of a field"));
     }
-    if !Headers::is_clean(name.as_bytes(), value.as_bytes()) {
-        return Err(directive.invalid(&value.escape_debug().to_string(), "a value without control characters"));
-    }
-    Ok((name.to_owned(), reader.template(directive, value)?))
+    let value = field_value(directive, name, value, reader)?;
+    Ok((name.to_owned(), reader.template(directive, &value)?))
 }

@@ -1,0 +1,9 @@
+bind = "127.0.0.1:5000"
+workers = 4
+timeout = 120
+access_logfile = "-"  # finds setting-ignored
+error_logfile = "-"  # finds setting-ignored
+log_level = "info"  # finds setting-ignored
+preload = True  # finds setting-ignored
+max_requests = 1000
+max_requests_jitter = 50

@@ -1,0 +1,2 @@
+# lab: refused worker_class
+worker_class = "egg:meinheld#gunicorn_worker"
