@@ -1,4 +1,4 @@
-//! The cost of proxying and of serving files: `lab proxy` beside nginx and haproxy, in alternating rounds of one run.
+//! The cost of proxying, of serving files and of a cache: `lab proxy` beside nginx and haproxy, in alternating rounds of one run.
 //!
 //!     cargo bench --bench peers                             # everything, about ten minutes
 //!     cargo bench --bench peers -- --only file,gzip-1       # loads by name, or by the beginning of their names
@@ -96,7 +96,7 @@ enum Arrivals {
 
 const GZIP: &[&str] = &["Accept-Encoding: gzip"];
 
-const LOADS: [Load; 23] = [
+const LOADS: [Load; 28] = [
     Load::proxied("1k", "/1k", 64, Arrivals::Closed),
     Load::proxied("16k", "/16k", 64, Arrivals::Closed),
     Load::proxied("1m", "/1m", 16, Arrivals::Closed),
@@ -111,6 +111,11 @@ const LOADS: [Load; 23] = [
     Load::file("gzip-1", "/gzip-1/20k.json", GZIP),
     Load::file("gzip-6", "/gzip-6/20k.json", GZIP),
     Load { script: Some(KEYS), ..Load::file("limit-req", "/limited/1k", &[]) },
+    Load::file("cache-hit-1k", "/cached/1k", &[]),
+    Load::file("cache-hit-100k", "/cached/100k", &[]),
+    Load { script: Some(HITS_AND_MISSES), ..Load::file("cache-mix", "/cached/1k", &[]) },
+    Load { script: Some(MISSES), ..Load::file("cache-miss", "/cached/1k", &[]) },
+    Load { connections: 1000, ..Load::file("cache-expiring", "/expiring/1k", &[]) },
     Load::encrypted("tls-1k", "/1k", Arrivals::Closed, Transport::Tls(TlsServer::Ecdsa)),
     Load::encrypted("tls-1m", "/1m", Arrivals::Closed, Transport::Tls(TlsServer::Ecdsa)),
     Load::encrypted("handshakes-ecdsa", "/1k", Arrivals::OneRequestEach, Transport::Tls(TlsServer::Ecdsa)),
@@ -129,11 +134,30 @@ const KEYS: &str = "local key = 0\n\
                     \x20 return wrk.format('GET', '/limited/1k?key=' .. key)\n\
                     end\n";
 
+/// Requests that are all different, also from those of another run.
+const MISSES: &str = "local run, number = os.time(), 0\n\
+                      request = function()\n\
+                      \x20 number = number + 1\n\
+                      \x20 return wrk.format('GET', '/cached/1k?' .. run .. '-' .. number)\n\
+                      end\n";
+
+/// The same for one request in ten. The others are for 900 responses in turn.
+const HITS_AND_MISSES: &str = "local run, number = os.time(), 0\n\
+                               request = function()\n\
+                               \x20 number = number + 1\n\
+                               \x20 if number % 10 == 0 then\n\
+                               \x20   return wrk.format('GET', '/cached/1k?' .. run .. '-' .. number)\n\
+                               \x20 end\n\
+                               \x20 return wrk.format('GET', '/cached/1k?' .. number % 1000)\n\
+                               end\n";
+
 /// The number of idle connections that memory is measured with.
 const IDLE: usize = 10_000;
 
 /// Idle connections in the clear, and with TLS.
 const IDLE_LOADS: [&str; 2] = ["idle", "tls-idle"];
+/// Memory for each stored response.
+const CACHE_MEMORY: &str = "cache-memory";
 
 struct Options {
     rounds: usize,
@@ -177,6 +201,10 @@ fn main() -> ExitCode {
         println!("\nidle (connections after a request each)");
         hold(&Subject::ALL, &upstream, |running| subject::ask_and_stay(running.address));
     }
+    if options.only.contains(CACHE_MEMORY) {
+        println!("\ncache-memory (stored responses of 1 kB)");
+        remember(&options, &upstream);
+    }
     if options.only.contains(IDLE_LOADS[1]) {
         println!("\ntls-idle (connections with TLS 1.3 after a request each)");
         let client = upstream.tls_client();
@@ -207,7 +235,8 @@ fn options() -> Result<Options, String> {
                 options.seconds = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(options.seconds);
             }
             "--only" => {
-                let names: Vec<&str> = LOADS.iter().map(|load| load.name).chain(IDLE_LOADS).collect();
+                let names: Vec<&str> =
+                    LOADS.iter().map(|load| load.name).chain(IDLE_LOADS).chain([CACHE_MEMORY]).collect();
                 options.only = Selection::parse("--only", arguments.next().as_deref(), &names)?;
             }
             _ => {}
@@ -230,6 +259,7 @@ fn run(load: &Load, running: &Running, upstream: &Upstream, seconds: u64) -> (u6
         None => format!("http://{}{}", running.address, load.path),
         Some(server) => format!("https://{}{}", running.tls_address(server), load.path),
     };
+    subject::allow_descriptors(load.connections + 1000);
     let wrk = |url: &str| {
         let result = wrk::run(url, load.connections, &load.wrk_options(), seconds);
         assert_eq!(result.errors, "", "wrk saw errors");
@@ -325,6 +355,29 @@ fn hold<C>(subjects: &[Subject], upstream: &Upstream, connect: impl Fn(&Running)
             format!("{subject:?}").to_lowercase(),
             held.len()
         );
+    }
+}
+
+/// Memory for each stored response, beside nginx's in the same round.
+fn remember(options: &Options, upstream: &Upstream) {
+    let load = |name| LOADS.iter().find(|load| load.name == name).expect("a load");
+    let subjects = [Subject::Nginx, Subject::Lab];
+    let mut bytes: [Vec<f64>; 2] = [Vec::new(), Vec::new()];
+    for round in 0..options.rounds {
+        for step in 0..subjects.len() {
+            let index = (round + step) % subjects.len();
+            let running = Running::start(subjects[index], upstream);
+            run(load("cache-hit-1k"), &running, upstream, 1);
+            let before = running.memory_kib();
+            let (entries, _) = run(load("cache-miss"), &running, upstream, options.seconds);
+            let grown = running.memory_kib().saturating_sub(before) * 1024;
+            bytes[index].push(grown as f64 / entries as f64);
+        }
+    }
+    for (subject, own) in subjects.iter().zip(&bytes) {
+        let ratio = median(own.iter().zip(&bytes[0]).map(|(own, nginx)| own / nginx));
+        let each = median(own.iter().copied());
+        println!("  {:8} {each:.0} bytes each  {ratio:.3} x nginx", format!("{subject:?}").to_lowercase());
     }
 }
 

@@ -206,11 +206,18 @@ impl Running {
              events {{ worker_connections 22000; }}\n\
              http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000;\n\
              limit_req_zone $arg_key zone=keys:32m rate=100000r/s;\n\
+             proxy_cache_path cache levels=1:2 keys_zone=cache:64m max_size=1g use_temp_path=off;\n\
+             proxy_cache_key $request_uri;\n\
              upstream app {{ server {upstream}; keepalive 64; }}\n\
              server {{ listen {address} backlog=4096; location / {{ proxy_pass http://app;\n\
              proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $host;\n\
              proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n\
              proxy_set_header X-Forwarded-Proto $scheme; }}\n\
+             location /cached/ {{ proxy_pass http://app/; proxy_http_version 1.1; proxy_set_header Connection \"\";\n\
+             proxy_cache cache; proxy_cache_valid 1h; }}\n\
+             location /expiring/ {{ proxy_pass http://app/; proxy_http_version 1.1; proxy_set_header Connection \"\";\n\
+             proxy_cache cache; proxy_cache_valid 1s; proxy_cache_lock on;\n\
+             proxy_cache_use_stale updating; proxy_cache_background_update on; }}\n\
              default_type application/json; gzip_types application/json;\n\
              location /files/ {{ alias {files}/; if_modified_since before; }}\n\
              location /gzip-1/ {{ alias {files}/; gzip on; gzip_comp_level 1; }}\n\

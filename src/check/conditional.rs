@@ -3,6 +3,8 @@
 //! An `ETag` or a `Last-Modified` is different after every deployment, so facts leave its value out. What counts is that a
 //! client that sends it back gets 304 Not Modified.
 
+use std::time::Duration;
+
 use super::observed::Observed;
 use crate::scenario::model::{CheckRequest, TextTemplate};
 
@@ -32,9 +34,10 @@ pub fn requests(request: &CheckRequest, observed: &Observed) -> Vec<(&'static st
 /// The same request with one more field, sent once and without other clients.
 fn with_field(request: &CheckRequest, name: &str, value: &str) -> CheckRequest {
     let mut request = request.clone();
-    if let CheckRequest::Composed { headers, times, slow, .. } = &mut request {
+    if let CheckRequest::Composed { headers, times, settle, slow, .. } = &mut request {
         headers.push((name.to_owned(), TextTemplate::literal(value)));
         *times = std::num::NonZeroU16::MIN;
+        *settle = Duration::ZERO;
         *slow = None;
     }
     request

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::cache_status;
 use super::content_coding::{self, Content};
 use super::json;
 use super::observed::{Observed, Transfer, UpstreamObservation, lines};
@@ -63,6 +64,10 @@ pub fn evaluate(
             Some(certificate) => evaluator.certificate(&expect.certificate, certificate),
             None => evaluator.note("certificate", "a certificate".to_owned(), "none: no TLS".to_owned(), false),
         }
+    }
+    if let Some(cache) = &expect.cache {
+        let (expected, observed, agrees) = cache_status::compare(cache, upstream.cache.as_deref());
+        evaluator.note("cache", expected, observed, agrees);
     }
     if !expect.upstream.is_empty() {
         match upstream.received(observed) {
@@ -230,7 +235,9 @@ mod tests {
     use regex::Regex;
 
     use super::*;
-    use crate::scenario::model::{ExpectedStatus, JsonRule, Placeholder, TextTemplate, TextTemplatePart};
+    use crate::scenario::model::{
+        CacheExpectation, CacheStatus, ExpectedStatus, JsonRule, Placeholder, TextTemplate, TextTemplatePart,
+    };
     use lab_app::headers_report::HeadersReport;
 
     fn text(value: &str) -> TextTemplate {
@@ -322,6 +329,7 @@ mod tests {
             redirects: Some(0),
             duration: Some(Duration::from_secs(1)),
             certificate: CertificateExpectation::default(),
+            cache: None,
         };
         assert_eq!(disagreeing(&expect, &observed()), Vec::<String>::new());
         assert_eq!(
@@ -356,6 +364,7 @@ mod tests {
             redirects: Some(1),
             duration: Some(Duration::ZERO),
             certificate: CertificateExpectation { days: Some(0), ..CertificateExpectation::default() },
+            cache: Some(CacheExpectation::Last(CacheStatus::Hit)),
         };
         let transfer = Transfer { duration: Duration::from_millis(1), ..Transfer::default() };
         let findings = evaluate(&expect, &observed(), &UpstreamObservation::default(), &values(), &transfer);

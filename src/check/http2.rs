@@ -13,7 +13,7 @@ use lab_net::Stream;
 use lab_net::tls::HTTP_2;
 
 use super::probe_error::ProbeError;
-use super::raw_response::RawResponse;
+use super::raw_response::{RawResponse, Repetition};
 
 /// More than any check receives, so that no response waits for the window.
 const WINDOW: u32 = (1 << 31) - 1;
@@ -27,8 +27,13 @@ pub(super) struct Message<'r> {
     pub(super) body: Vec<u8>,
 }
 
-/// Sends a request `times` times, each after the response to the one before. Returns the last response.
-pub(super) async fn exchange(stream: Stream, message: &Message<'_>, times: u16) -> Result<RawResponse, ProbeError> {
+/// Sends a request repeatedly, each time after the response to the one before. Returns the responses.
+pub(super) async fn exchange(
+    stream: Stream,
+    message: &Message<'_>,
+    repetition: Repetition,
+) -> Result<Vec<RawResponse>, ProbeError> {
+    let Repetition { times, pause } = repetition;
     let session = stream.session();
     let scheme = if session.is_some() { "https" } else { "http" };
     if let Some(session) = session
@@ -41,7 +46,7 @@ pub(super) async fn exchange(stream: Stream, message: &Message<'_>, times: u16) 
     builder.enable_push(false).initial_window_size(WINDOW).initial_connection_window_size(WINDOW);
     let (sender, connection) = builder.handshake(stream).await.map_err(failure)?;
     let exchange = async {
-        let mut answered = 0;
+        let (mut answered, mut responses) = (0, Vec::new());
         loop {
             let not_kept = |cause: String| ProbeError::NotKept { answered, times, cause };
             // A failure of the first request says nothing about persistence.
@@ -50,12 +55,15 @@ pub(super) async fn exchange(stream: Stream, message: &Message<'_>, times: u16) 
                 _ => not_kept(error.to_string()),
             })?;
             if answered + 1 == times {
-                return Ok(response);
+                responses.push(response);
+                return Ok(responses);
             }
             if let Some(error) = response.framing_error {
                 return Err(not_kept(format!("after {} bytes of body: {error}", response.body.len())));
             }
+            responses.push(response);
             answered += 1;
+            tokio::time::sleep(pause).await;
         }
     };
     // The streams receive the error that ends the connection.
@@ -66,7 +74,7 @@ pub(super) async fn exchange(stream: Stream, message: &Message<'_>, times: u16) 
     let (exchange, driving) = (pin!(exchange), pin!(driving));
     tokio::select! {
         biased;
-        response = exchange => response,
+        responses = exchange => responses,
         never = driving => match never {},
     }
 }
@@ -84,6 +92,7 @@ fn head(message: &Message<'_>, scheme: &str) -> Result<Request<()>, http::Error>
 }
 
 async fn send(sender: &SendRequest<Bytes>, head: &Request<()>, body: &[u8]) -> Result<RawResponse, ProbeError> {
+    let sent = Instant::now();
     let mut ready = sender.clone().ready().await.map_err(failure)?;
     let (response, mut stream) = ready.send_request(head.clone(), body.is_empty()).map_err(failure)?;
     if !body.is_empty() {
@@ -108,6 +117,7 @@ async fn send(sender: &SendRequest<Bytes>, head: &Request<()>, body: &[u8]) -> R
         fields: fields(&parts.headers),
         body: content,
         framing_error,
+        sent,
         ended: Instant::now(),
     })
 }

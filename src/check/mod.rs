@@ -4,6 +4,7 @@
 //! [`redirect`] the request that follows a redirect; [`evaluate`] compares an observation with an expectation, without
 //! any network; [`diff`] compares two stacks' observations of one request.
 
+pub mod cache_status;
 pub mod conditional;
 pub mod diff;
 pub mod evaluate;

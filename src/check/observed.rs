@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::peer_certificate::PeerCertificate;
+use crate::scenario::model::CacheStatus;
 use lab_app::headers_report::{HeadersReport, ReceivedRequest, RequestView};
 
 /// A response as it arrived at the client. Text that is not UTF-8 is read as Latin-1, so that no byte is lost.
@@ -38,6 +39,8 @@ pub struct UpstreamObservation {
     pub received: Option<Result<ReceivedRequest, String>>,
     /// The request as the application saw it, or why that is unknown.
     pub app: Option<Result<RequestView, String>>,
+    /// The cache status of each response at the client.
+    pub cache: Option<Vec<CacheStatus>>,
 }
 
 impl UpstreamObservation {

@@ -11,11 +11,12 @@ use lab_net::Stream;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
+use super::cache_status::ClientResponse;
 use super::client_socket::client_socket;
 use super::observed::{Observed, UpstreamObservation};
 use super::peer_certificate::PeerCertificate;
 pub use super::probe_error::ProbeError;
-use super::raw_response::RawResponse;
+use super::raw_response::{RawResponse, Repetition};
 use super::request_body::{self, EncodedBody};
 use super::slow;
 use super::{client_tls, http2};
@@ -36,8 +37,10 @@ pub struct ProbeResult {
     pub observed: Observed,
     /// The values of `{client}`, `{host}` and `{port}` in the request.
     pub values: Placeholders,
-    /// From the connection to the end of the response.
+    /// From the connection to the end of the response, without pauses.
     pub duration: Duration,
+    /// All responses, the last of which is `observed`.
+    pub responses: Vec<ClientResponse>,
     /// The request behind the proxy, as far as the backend recorded it.
     pub upstream: UpstreamObservation,
     /// The server's certificate, over TLS.
@@ -107,19 +110,26 @@ async fn exchange(
     }
     let chain = connection.session().map(|session| session.details().peer_certificates).unwrap_or_default();
     let certificate = chain.first().and_then(|own| PeerCertificate::parse(own, SystemTime::now()));
-    let times = match request {
-        CheckRequest::Composed { times, .. } => times.get(),
-        CheckRequest::Raw(_) => 1,
+    let (repetition, settle) = match request {
+        CheckRequest::Composed { times, pause, settle, .. } => {
+            (Repetition { times: times.get(), pause: *pause.max(settle) }, *settle)
+        }
+        CheckRequest::Raw(_) => (Repetition { times: 1, pause: Duration::ZERO }, Duration::ZERO),
     };
-    let last = match request {
+    let mut responses = match request {
         CheckRequest::Composed { http: HttpVersion::Two, method, target, headers, body, .. } => {
             let target = target.fill(&values);
             let (fields, body) = fields_and_body(headers, body, &values)?;
-            http2::exchange(connection, &http2::Message { method, target: &target, fields, body }, times).await?
+            http2::exchange(connection, &http2::Message { method, target: &target, fields, body }, repetition).await?
         }
-        _ => exchange_http1(connection, request, &values, times).await?,
+        _ => exchange_http1(connection, request, &values, repetition).await?,
     };
-    let RawResponse { status, reason, fields, body, framing_error, ended } = last;
+    tokio::time::sleep(settle).await;
+    let received =
+        responses.iter().map(|&RawResponse { status, sent, ended, .. }| ClientResponse { status, sent, ended });
+    let received: Vec<ClientResponse> = received.collect();
+    let last = responses.pop().ok_or(ProbeError::Closed)?;
+    let RawResponse { status, reason, fields, body, framing_error, sent: _, ended } = last;
     let is_binary = std::str::from_utf8(&body).is_err();
     let observed = Observed {
         status,
@@ -130,42 +140,50 @@ async fn exchange(
         framing_error,
         conditional: Vec::new(),
     };
-    let (duration, upstream) = (ended - begun, UpstreamObservation::default());
-    Ok(ProbeResult { observed, values, duration, upstream, certificate })
+    let pauses = repetition.pause.saturating_mul(u32::from(repetition.times) - 1);
+    let (duration, upstream) = ((ended - begun).saturating_sub(pauses), UpstreamObservation::default());
+    Ok(ProbeResult { observed, values, duration, responses: received, upstream, certificate })
 }
 
-/// Sends a request `times` times on a connection of HTTP/1. Returns the last response.
+/// Sends a request repeatedly on a connection of HTTP/1. Returns the responses.
 async fn exchange_http1(
     mut connection: Stream,
     request: &CheckRequest,
     values: &Placeholders,
-    times: u16,
-) -> Result<RawResponse, ProbeError> {
+    repetition: Repetition,
+) -> Result<Vec<RawResponse>, ProbeError> {
+    let Repetition { times, pause } = repetition;
     let (method, bytes) = compose(request, values)?;
+    let mut sent = Instant::now();
     // A server may refuse a request before it has read all of it: then the response counts, not the failed write.
     let mut written = connection.write_all(&bytes).await;
     let mut incoming = Incoming::new(connection, Limits::response());
+    let mut responses = Vec::new();
     for answered in 1..times {
         let not_kept = |cause: String| ProbeError::NotKept { answered, times, cause };
-        let (RawResponse { body, framing_error, .. }, head) =
-            read_response(&mut incoming, &method, written).await.map_err(|error| match error {
+        let (response, head) =
+            read_response(&mut incoming, &method, sent, written).await.map_err(|error| match error {
                 // A failure of the first request says nothing about persistence.
                 error if answered == 1 => error,
                 error => not_kept(error.to_string()),
             })?;
-        if let Some(error) = framing_error {
-            return Err(not_kept(format!("after {} bytes of body: {error}", body.len())));
+        if let Some(error) = response.framing_error {
+            return Err(not_kept(format!("after {} bytes of body: {error}", response.body.len())));
         }
         if says_close(&head) {
             return Err(not_kept("its response says `Connection: close`".to_owned()));
         }
+        responses.push(response);
+        tokio::time::sleep(pause).await;
+        sent = Instant::now();
         written = incoming.io_mut().write_all(&bytes).await;
     }
-    let last = read_response(&mut incoming, &method, written).await;
-    last.map(|(response, _)| response).map_err(|error| match times {
+    let last = read_response(&mut incoming, &method, sent, written).await.map_err(|error| match times {
         1 => error,
         _ => ProbeError::NotKept { answered: times - 1, times, cause: error.to_string() },
-    })
+    })?;
+    responses.push(last.0);
+    Ok(responses)
 }
 
 /// Whether the response announces the end of its connection (RFC 9112, section 9.6).
@@ -178,6 +196,7 @@ fn says_close(head: &ResponseHead) -> bool {
 async fn read_response(
     incoming: &mut Incoming<Stream>,
     method: &[u8],
+    sent: Instant,
     written: io::Result<()>,
 ) -> Result<(RawResponse, ResponseHead), ProbeError> {
     let head = loop {
@@ -195,7 +214,7 @@ async fn read_response(
     let ended = if body.is_empty() { head_ended } else { Instant::now() };
     let fields = head.headers.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
     let (status, reason) = (head.status, head.reason().to_vec());
-    Ok((RawResponse { status, reason, fields, body, framing_error, ended }, head))
+    Ok((RawResponse { status, reason, fields, body, framing_error, sent, ended }, head))
 }
 
 /// The request's method and bytes. The method decides whether the response has a body.

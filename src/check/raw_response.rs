@@ -1,6 +1,6 @@
 //! A response of any version of HTTP, before it becomes an observation.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A response as read.
 pub(super) struct RawResponse {
@@ -12,5 +12,15 @@ pub(super) struct RawResponse {
     pub(super) body: Vec<u8>,
     /// The framing error of the body.
     pub(super) framing_error: Option<String>,
+    /// When its request was sent.
+    pub(super) sent: Instant,
     pub(super) ended: Instant,
+}
+
+/// How often a request is sent on one connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Repetition {
+    pub(super) times: u16,
+    /// The time between a response and the next request.
+    pub(super) pause: Duration,
 }

@@ -148,7 +148,14 @@ impl Backend for Fake {
         };
         let values = Placeholders::new("127.0.0.1", "127.0.0.1", 1);
         let upstream = UpstreamObservation::default();
-        Ok(ProbeResult { observed, values, duration: Duration::ZERO, upstream, certificate: None })
+        Ok(ProbeResult {
+            observed,
+            values,
+            duration: Duration::ZERO,
+            responses: Vec::new(),
+            upstream,
+            certificate: None,
+        })
     }
 
     fn missing_driver(&self, load: &Load) -> Option<String> {

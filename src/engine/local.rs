@@ -9,6 +9,7 @@ use super::drive_plan::{drive_plan, program};
 use super::driver::follow;
 use super::error::{BackendError, DriverError};
 use super::sampler::ConnectionCounter;
+use crate::check::cache_status::{ServerRequest, ServerResponse, cache_statuses};
 use crate::check::observed::UpstreamObservation;
 use crate::check::probe::{self, ProbeError, ProbeResult};
 use crate::check::redact::Redaction;
@@ -24,7 +25,7 @@ use crate::stack::logs::{self, LogExcerpt, LogPositions};
 use crate::stack::process::ProcessLauncher;
 use crate::stack::ready::last_lines;
 use crate::stack::recording::Recording;
-use crate::stack::relay::Relay;
+use crate::stack::relay::{Relay, RelayedRequest, RelayedResponse};
 use crate::stack::running::{RunningComponent, RunningStack};
 use crate::stack::service::ServiceContainers;
 use lab_load::drivers::external;
@@ -97,8 +98,11 @@ impl Backend for Local {
         relay.inspect(|relay| relay.clear());
         observer.inspect(|observer| observer.clear());
         let probed = probe::probe(entry, running.client, request).await?;
-        let upstream =
-            UpstreamObservation { received: relay.map(Relay::last_request), app: observer.map(AppObserver::last_view) };
+        let upstream = UpstreamObservation {
+            received: relay.map(Relay::last_request),
+            app: observer.map(AppObserver::last_view),
+            cache: relay.map(|relay| cache_statuses(&probed.responses, &server_requests(relay))),
+        };
         Ok(ProbeResult { upstream, ..probed })
     }
 
@@ -227,6 +231,14 @@ impl Local {
         };
         Guarded::start(&self.launcher.lab, program)
     }
+}
+
+/// The requests that reached the server behind a relay.
+fn server_requests(relay: &Relay) -> Vec<ServerRequest> {
+    let response = |RelayedResponse { status, passed_on }| ServerResponse { status, passed_on };
+    let request =
+        |relayed: RelayedRequest| ServerRequest { arrived: relayed.arrived, response: relayed.response.map(response) };
+    relay.requests().into_iter().map(request).collect()
 }
 
 fn is_in_container(stack: &Stack) -> bool {

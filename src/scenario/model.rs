@@ -21,7 +21,8 @@ mod template;
 mod volatile;
 
 pub use check::{
-    AppField, CertificateExpectation, Check, Expectation, ExpectedStatus, HeaderRule, TextRule, UpstreamExpectation,
+    AppField, CacheExpectation, CacheStatus, CertificateExpectation, Check, Expectation, ExpectedStatus, HeaderRule,
+    TextRule, UpstreamExpectation,
 };
 pub use comparison::{Comparison, StackVersion, Version, base_name, head_name};
 pub use gate::{Against, Correction, Gate, Growth, Limits, Metric, PastSessions};

@@ -28,7 +28,7 @@ pub(super) use json::{JsonRule, JsonValue};
 pub(super) use load::{ArrivalsKind, DriverKind, Load, Ramp, RateText, Step, StepExpect, Tls, ValueSource};
 pub(super) use quantity::{DurationText, WarmupText};
 pub(super) use request::{Body, HeaderLine, Headers, PartContent, PartValue, Texts};
-pub(super) use rule::{ExpectedStatus, HeaderRule, TextRule};
+pub(super) use rule::{CacheStatuses, ExpectedStatus, HeaderRule, TextRule};
 pub(super) use stack_app::StackApp;
 pub(super) use volatile::{Filter, VolatileItem};
 

@@ -13,7 +13,7 @@ use super::guarded::{
     DEFAULT_BACKLOG, FIRST_INHERITED_FD, Guarded, HeldPort, ListeningSocket, NGINX_BACKLOG, Output, Program,
 };
 use super::recording::Recording;
-use super::relay::Relay;
+use super::relay::{Relay, RelayedServer};
 use super::running::{ProcessScope, RunningComponent, RunningStack};
 use super::service::{ServiceContainers, ServicePlace};
 use super::{Role, StartError, io_error, nginx, ready, service, shell_command};
@@ -159,7 +159,8 @@ impl ProcessLauncher {
         let server = components[0].address;
         let relay = match recording.upstream {
             true => {
-                let started = Relay::start(server, stack.server.kind.speaks()).await;
+                let (protocol, response_delay) = (stack.server.kind.speaks(), recording.response_delay());
+                let started = Relay::start(RelayedServer { address: server, protocol, response_delay }).await;
                 Some(started.map_err(io_error("listen for the requests to the server"))?)
             }
             false => None,

@@ -2,12 +2,14 @@
 //! records the requests. Only checks are sent through it, never a load.
 
 mod recorder;
+mod response_recorder;
 
 use std::fs::File;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd as _;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use lab_app::headers_report::ReceivedRequest;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -19,14 +21,44 @@ use tokio::task::JoinSet;
 
 use crate::catalog::kind::Protocol;
 use recorder::Recorder;
+use response_recorder::ResponseRecorder;
 
 /// As much as the socket buffers of a loopback connection pass at once.
 const BUFFER_BYTES: usize = 64 * 1024;
 /// Why nothing was recorded.
 const NO_REQUEST: &str = "no request reached the server";
 
-/// The recorded requests in the order of their arrival, or why one cannot be read.
-type Recordings = Arc<Mutex<Vec<Result<ReceivedRequest, String>>>>;
+/// The recorded requests in the order of their arrival.
+type Recordings = Arc<Mutex<Vec<RelayedRequest>>>;
+
+/// A request that reached the server.
+#[derive(Debug, Clone)]
+pub struct RelayedRequest {
+    /// Unique in this process.
+    id: u64,
+    /// The request, or why it cannot be read.
+    pub request: Result<ReceivedRequest, String>,
+    pub arrived: Instant,
+    /// None until it is passed on.
+    pub response: Option<RelayedResponse>,
+}
+
+/// A response of the server.
+#[derive(Debug, Clone, Copy)]
+pub struct RelayedResponse {
+    /// 0 if the response is not HTTP.
+    pub status: u16,
+    pub passed_on: Instant,
+}
+
+/// A server behind a relay.
+#[derive(Debug, Clone, Copy)]
+pub struct RelayedServer {
+    pub address: SocketAddr,
+    pub protocol: Protocol,
+    /// How long each response is held back.
+    pub response_delay: Duration,
+}
 
 /// A running relay. Dropping it closes its listener and its connections.
 #[derive(Debug)]
@@ -39,22 +71,21 @@ pub struct Relay {
 
 /// What a relay serves.
 struct Upstream {
-    server: SocketAddr,
-    protocol: Protocol,
+    server: RelayedServer,
     recordings: Recordings,
     /// Ends when the relay is dropped.
     stopped: oneshot::Receiver<()>,
 }
 
 impl Relay {
-    /// Starts a relay to the server at `server`, which speaks `protocol`.
+    /// Starts a relay to a server.
     ///
     /// # Errors
     /// There is no free port.
-    pub async fn start(server: SocketAddr, protocol: Protocol) -> io::Result<Relay> {
+    pub async fn start(server: RelayedServer) -> io::Result<Relay> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let (relay, upstream) = Relay::new(address, server, protocol);
+        let (relay, upstream) = Relay::new(address, server);
         tokio::spawn(serve(listener, upstream));
         Ok(relay)
     }
@@ -64,13 +95,8 @@ impl Relay {
     ///
     /// # Errors
     /// lab may not enter the network, or the port is not free.
-    pub async fn start_in_container(
-        pid: u32,
-        address: SocketAddr,
-        server: SocketAddr,
-        protocol: Protocol,
-    ) -> io::Result<Relay> {
-        let (relay, upstream) = Relay::new(address, server, protocol);
+    pub async fn start_in_container(pid: u32, address: SocketAddr, server: RelayedServer) -> io::Result<Relay> {
+        let (relay, upstream) = Relay::new(address, server);
         let (report, started) = oneshot::channel();
         // A network namespace belongs to a thread, and so do the sockets that it opens.
         let run = move || match listen_in_network_of(pid, address) {
@@ -87,10 +113,10 @@ impl Relay {
         Ok(relay)
     }
 
-    fn new(address: SocketAddr, server: SocketAddr, protocol: Protocol) -> (Relay, Upstream) {
+    fn new(address: SocketAddr, server: RelayedServer) -> (Relay, Upstream) {
         let recordings = Recordings::default();
         let (stop, stopped) = oneshot::channel();
-        let upstream = Upstream { server, protocol, recordings: Arc::clone(&recordings), stopped };
+        let upstream = Upstream { server, recordings: Arc::clone(&recordings), stopped };
         (Relay { address, recordings, _stop: stop }, upstream)
     }
 
@@ -111,7 +137,13 @@ impl Relay {
     /// There is none, or it cannot be read.
     pub fn last_request(&self) -> Result<ReceivedRequest, String> {
         let recordings = self.recordings.lock().unwrap_or_else(PoisonError::into_inner);
-        recordings.last().cloned().unwrap_or_else(|| Err(NO_REQUEST.to_owned()))
+        recordings.last().map_or_else(|| Err(NO_REQUEST.to_owned()), |last| last.request.clone())
+    }
+
+    /// The requests since [`clear`](Relay::clear), in the order of their arrival.
+    #[must_use]
+    pub fn requests(&self) -> Vec<RelayedRequest> {
+        self.recordings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -125,15 +157,14 @@ fn listen_in_network_of(pid: u32, address: SocketAddr) -> io::Result<(Runtime, T
 }
 
 async fn serve(listener: TcpListener, upstream: Upstream) {
-    let Upstream { server, protocol, recordings, mut stopped } = upstream;
+    let Upstream { server, recordings, mut stopped } = upstream;
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 // A connection that failed before it was accepted concerns its client alone.
                 let Ok((client, _)) = accepted else { continue };
-                let recorder = Recorder::new(protocol, Arc::clone(&recordings));
-                connections.spawn(relay(client, server, recorder));
+                connections.spawn(relay(client, server, Arc::clone(&recordings)));
             }
             Some(_) = connections.join_next() => {}
             _ = &mut stopped => return,
@@ -142,8 +173,11 @@ async fn serve(listener: TcpListener, upstream: Upstream) {
 }
 
 /// Passes one connection on, until both sides have ended or one has failed, which closes both.
-async fn relay(client: TcpStream, server: SocketAddr, mut recorder: Recorder) -> io::Result<()> {
-    let server = connect(client.peer_addr()?.ip(), server).await?;
+async fn relay(client: TcpStream, server: RelayedServer, recordings: Recordings) -> io::Result<()> {
+    let RelayedServer { address, protocol, response_delay } = server;
+    let server = connect(client.peer_addr()?.ip(), address).await?;
+    let mut recorder = Recorder::new(protocol, Arc::clone(&recordings));
+    let mut response_recorder = ResponseRecorder::new(recorder.unanswered());
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let (mut client_reader, mut client_writer) = client.into_split();
@@ -161,8 +195,19 @@ async fn relay(client: TcpStream, server: SocketAddr, mut recorder: Recorder) ->
         }
     };
     let responses = async {
-        tokio::io::copy(&mut server_reader, &mut client_writer).await?;
-        client_writer.shutdown().await
+        let mut buffer = vec![0; BUFFER_BYTES];
+        loop {
+            let length = server_reader.read(&mut buffer).await?;
+            if length == 0 {
+                return client_writer.shutdown().await;
+            }
+            let begun = response_recorder.record(&buffer[..length]);
+            if !begun.is_empty() {
+                tokio::time::sleep(response_delay).await;
+                note_responses(&recordings, &begun);
+            }
+            client_writer.write_all(&buffer[..length]).await?;
+        }
     };
     tokio::try_join!(requests, responses).map(|_| ())
 }
@@ -180,14 +225,30 @@ async fn connect(client: IpAddr, server: SocketAddr) -> io::Result<TcpStream> {
     }
 }
 
+/// Notes that responses are passed on now. They have the ids of their requests, and their statuses.
+fn note_responses(recordings: &Recordings, begun: &[(u64, u16)]) {
+    let passed_on = Instant::now();
+    let mut recordings = recordings.lock().unwrap_or_else(PoisonError::into_inner);
+    for &(id, status) in begun {
+        // A request that was forgotten meanwhile is not there.
+        if let Some(request) = recordings.iter_mut().find(|request| request.id == id) {
+            request.response = Some(RelayedResponse { status, passed_on });
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn server(address: SocketAddr) -> RelayedServer {
+        RelayedServer { address, protocol: Protocol::Http, response_delay: Duration::ZERO }
+    }
+
     /// A server that responds once to each connection, and returns what it received.
     async fn exchange(request: &[u8], response: &'static [u8]) -> (Relay, Vec<u8>, Vec<u8>) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let relay = Relay::start(listener.local_addr().unwrap(), Protocol::Http).await.unwrap();
+        let relay = Relay::start(server(listener.local_addr().unwrap())).await.unwrap();
         let mut client = TcpStream::connect(relay.address()).await.unwrap();
         client.write_all(request).await.unwrap();
         client.shutdown().await.unwrap();
@@ -210,6 +271,9 @@ mod tests {
         let last = relay.last_request().unwrap();
         assert_eq!((last.method.as_str(), last.target.as_str()), ("GET", "/second?x=1"));
         assert_eq!(last.headers, [("hOst".to_owned(), "b".to_owned())]);
+        let statuses: Vec<Option<u16>> =
+            relay.requests().iter().map(|request| request.response.map(|response| response.status)).collect();
+        assert_eq!(statuses, [Some(204), None]);
         relay.clear();
         assert_eq!(relay.last_request(), Err(NO_REQUEST.to_owned()));
     }
@@ -217,12 +281,12 @@ mod tests {
     #[tokio::test]
     async fn server_sees_the_address_of_the_client() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let relay = Relay::start(listener.local_addr().unwrap(), Protocol::Http).await.unwrap();
+        let relay = Relay::start(server(listener.local_addr().unwrap())).await.unwrap();
         for own in [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 2)] {
             let socket = TcpSocket::new_v4().unwrap();
             socket.bind((own, 0).into()).unwrap();
             let _client = socket.connect(relay.address()).await.unwrap();
-            let (_server, seen) = listener.accept().await.unwrap();
+            let (_connection, seen) = listener.accept().await.unwrap();
             assert_eq!(seen.ip(), own);
         }
     }

@@ -59,6 +59,16 @@ fn tutorial_of_2011_is_checked_and_corrected() {
 }
 
 #[test]
+fn cached_pages_and_files_spare_the_application() {
+    requires!(Nginx);
+    let project = project("static", |_| false).with_link("fixtures/static");
+    let printed = project.expect(Exit::Ok, &["check", "scenarios/static.toml"]);
+    for row in ["nginx  19 of 19 checks passed", "lab  19 of 19 checks passed"] {
+        assert!(printed.contains(row), "{row}: {printed}");
+    }
+}
+
+#[test]
 fn buffering_proxy_shields_sync_workers() {
     requires!(Python, Nginx);
     let project = project("proxies", |_| false);

@@ -2,7 +2,9 @@
 
 use std::fmt::{self, Display};
 
-use super::super::model::{CheckRequest, Expectation, HttpVersion, RequestBody, SlowClients, TextTemplatePart};
+use super::super::model::{
+    CacheExpectation, CheckRequest, Expectation, HttpVersion, RequestBody, SlowClients, TextTemplatePart,
+};
 use super::{Count, Time};
 
 /// A check's request on one line.
@@ -17,6 +19,8 @@ impl Display for RequestLine<'_> {
                 headers,
                 body,
                 times,
+                pause,
+                settle: _,
                 within,
                 tls,
                 http,
@@ -45,6 +49,9 @@ impl Display for RequestLine<'_> {
                 }
                 if times.get() > 1 {
                     write!(f, ", {times} times on one connection")?;
+                }
+                if !pause.is_zero() {
+                    write!(f, " with pauses of {}", Time(*pause))?;
                 }
                 if let Some(SlowClients { clients, part, target }) = slow {
                     let clients = Count(clients.get().into(), "client");
@@ -107,6 +114,12 @@ impl Display for ExpectationLine<'_> {
         fields.extend(expect.redirects.map(|redirects| Count(redirects.into(), "redirect").to_string()));
         fields.extend(expect.duration.map(|longest| format!("at most {}", Time(longest))));
         fields.extend((!expect.certificate.is_empty()).then(|| "certificate".to_owned()));
+        fields.extend(expect.cache.as_ref().map(|expected| match expected {
+            CacheExpectation::Last(status) => format!("cache {}", status.name()),
+            CacheExpectation::Each(statuses) => {
+                format!("cache {}", statuses.iter().map(|status| status.name()).collect::<Vec<_>>().join(" then "))
+            }
+        }));
         fields.extend(upstream.method.is_some().then(|| "upstream method".to_owned()));
         fields.extend(upstream.target.is_some().then(|| "upstream target".to_owned()));
         fields.extend(upstream.headers.iter().map(|(name, _)| format!("upstream {name}")));

@@ -81,10 +81,54 @@ pub struct Expectation {
     pub duration: Option<Duration>,
     /// The certificate that the server presented.
     pub certificate: CertificateExpectation,
+    /// Whether the responses come from a cache.
+    pub cache: Option<CacheExpectation>,
     /// The request at the app server, before any middleware.
     pub upstream: UpstreamExpectation,
     /// The request as the app saw it, after its middleware (ProxyFix).
     pub app: BTreeMap<AppField, TextRule>,
+}
+
+/// How a response relates to what a cache stores, judged by the requests that reach the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheStatus {
+    /// A stored response: no request reached the server.
+    Hit,
+    /// The server's own response to this request.
+    Miss,
+    /// A stored response, while a request to the server updates it, or has failed.
+    Stale,
+    /// A stored response, which the server has validated with a 304.
+    Revalidated,
+}
+
+impl CacheStatus {
+    /// With their names in scenario files.
+    pub const ALL: &'static [(&'static str, CacheStatus)] = &[
+        ("hit", CacheStatus::Hit),
+        ("miss", CacheStatus::Miss),
+        ("stale", CacheStatus::Stale),
+        ("revalidated", CacheStatus::Revalidated),
+    ];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            CacheStatus::Hit => "hit",
+            CacheStatus::Miss => "miss",
+            CacheStatus::Stale => "stale",
+            CacheStatus::Revalidated => "revalidated",
+        }
+    }
+}
+
+/// The expected cache statuses of the responses to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CacheExpectation {
+    /// Of the last response.
+    Last(CacheStatus),
+    /// Of each response, in order.
+    Each(Vec<CacheStatus>),
 }
 
 /// The expected certificate.

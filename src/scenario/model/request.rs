@@ -22,6 +22,10 @@ pub enum CheckRequest {
         body: RequestBody,
         /// How often to send it on one connection.
         times: NonZeroU16,
+        /// The time between a response and the next request.
+        pause: Duration,
+        /// The least time after each response in which requests that the proxy sends by itself reach the server.
+        settle: Duration,
         /// The deadline of the whole exchange.
         within: Duration,
         /// Whether it is sent over TLS.
@@ -92,6 +96,8 @@ impl CheckRequest {
             headers: Vec::new(),
             body: RequestBody::default(),
             times: NonZeroU16::MIN,
+            pause: Duration::ZERO,
+            settle: Duration::ZERO,
             within: CheckRequest::WITHIN,
             tls: false,
             http: HttpVersion::OneOne,

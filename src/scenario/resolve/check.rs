@@ -137,14 +137,17 @@ fn exchange(
             .push(Diagnostic::at(certificate.span(), "the request has no TLS, so there is no certificate").hint(hint));
         return None;
     }
-    let mut expected = expected?;
+    let (mut sent, mut expected) = (sent?, expected?);
+    if let (Some(given), Some(statuses)) = (expect.value().and_then(|expect| expect.cache.good()), &expected.cache) {
+        request::observe_cache(&mut sent, statuses, given.span(), problems)?;
+    }
     if wire.websocket.value() == Some(&true) && !request::expect_websocket(&mut expected) {
         let span = expect.good().map_or(0..0, Spanned::span);
         let message = "`unanswered` and `websocket` exclude each other";
         problems.push(Diagnostic::at(span, message));
         return None;
     }
-    Some((sent?, expected))
+    Some((sent, expected))
 }
 
 /// Reports `request` and `expect` beside steps. Returns whether there is neither.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 
 use super::super::model::{
-    AppField, CertificateExpectation, Expectation, ExpectedStatus, TextRule, UpstreamExpectation,
+    AppField, CacheExpectation, CertificateExpectation, Expectation, ExpectedStatus, TextRule, UpstreamExpectation,
 };
 use super::super::wire;
 use super::json_rules;
@@ -32,7 +32,7 @@ pub(super) fn expectation(
     if expects_nothing(expect) {
         let message = "the check expects nothing";
         let hint = "expect at least one of `status`, `headers`, `body`, `json`, `redirects`, `duration`, `certificate`, \
-                    `upstream`, `app`, or `unanswered` alone";
+                    `cache`, `upstream`, `app`, or `unanswered` alone";
         problems.push(Diagnostic::at(wire.span(), message).hint(hint));
         return None;
     }
@@ -54,6 +54,7 @@ pub(super) fn expectation(
     });
     let certificate =
         expect.certificate.or(CertificateExpectation::default(), |wire| certificate(wire, extracted, problems));
+    let cache = expect.cache.or(None, |statuses| cache(statuses, problems).map(Some));
     let upstream = expect.upstream.or(UpstreamExpectation::default(), |wire| upstream(wire, extracted, problems));
     let app = expect.app.or(BTreeMap::new(), |wire| app(wire, extracted, problems));
     Some(Expectation {
@@ -65,6 +66,7 @@ pub(super) fn expectation(
         redirects: redirects?,
         duration: duration?,
         certificate: certificate?,
+        cache: cache?,
         upstream: upstream?,
         app: app?,
     })
@@ -95,6 +97,20 @@ fn expected_status(wire: &Spanned<wire::ExpectedStatus>, problems: &mut Problems
     resolved.into_iter().collect::<Option<Vec<u16>>>().map(ExpectedStatus::Classes)
 }
 
+fn cache(wire: &Spanned<wire::CacheStatuses>, problems: &mut Problems<'_>) -> Option<CacheExpectation> {
+    match wire.get_ref() {
+        wire::CacheStatuses::Last(status) => Some(CacheExpectation::Last(*status)),
+        wire::CacheStatuses::Each(list) if list.0.is_empty() => {
+            problems
+                .push(Diagnostic::at(wire.span(), "`cache` lists no status").hint("leave it out, or list `\"hit\"`"));
+            None
+        }
+        wire::CacheStatuses::Each(list) => {
+            Some(CacheExpectation::Each(list.0.iter().map(|status| status.get_ref().0).collect()))
+        }
+    }
+}
+
 /// Resolves `unanswered`, which excludes all other expectations.
 fn no_response(expect: &wire::Expect, unanswered: &Spanned<bool>, problems: &mut Problems<'_>) -> Option<Expectation> {
     if !*unanswered.get_ref() {
@@ -110,6 +126,7 @@ fn no_response(expect: &wire::Expect, unanswered: &Spanned<bool>, problems: &mut
         ("redirects", expect.redirects.good().map(Spanned::span)),
         ("duration", expect.duration.good().map(Spanned::span)),
         ("certificate", expect.certificate.good().map(Spanned::span)),
+        ("cache", expect.cache.good().map(Spanned::span)),
         ("upstream", expect.upstream.good().map(Spanned::span)),
         ("app", expect.app.good().map(Spanned::span)),
     ];
@@ -140,6 +157,7 @@ fn expects_nothing(expect: &wire::Expect) -> bool {
         && expect.redirects.is_absent()
         && expect.duration.is_absent()
         && expect.certificate.is_absent()
+        && expect.cache.is_absent()
         && expect.upstream.is_absent()
         && expect.app.is_absent()
 }

@@ -2,18 +2,20 @@
 
 use std::net::Ipv4Addr;
 use std::num::NonZeroU16;
+use std::time::Duration;
 
 use toml::Spanned;
 
 use super::super::model::{
-    CheckRequest, Expectation, ExpectedStatus, HeaderRule, HttpVersion, SlowClients, SlowPart, TextRule, TextTemplate,
+    CacheExpectation, CheckRequest, Expectation, ExpectedStatus, HeaderRule, HttpVersion, SlowClients, SlowPart,
+    TextRule, TextTemplate,
 };
 use super::super::wire;
 use super::body;
 use super::context::ResolveContext;
 use super::expect::MOST_REDIRECTS;
 use super::values::{origin_form, sent_header_name, sent_method, template, whole};
-use crate::document::diagnostic::{Diagnostic, Problems};
+use crate::document::diagnostic::{Diagnostic, Problems, Span};
 use crate::document::read::Field;
 use crate::document::table::Table;
 
@@ -77,6 +79,7 @@ pub(super) fn request(
     let times = parts
         .times
         .or(NonZeroU16::MIN, |times| whole(times, "`times`", 1..=MOST_TIMES, problems).and_then(NonZeroU16::new));
+    let pause = pause(parts, times, problems);
     let within = parts.within.or(CheckRequest::WITHIN, |within| {
         let time = within.get_ref().0;
         if time.is_zero() {
@@ -106,14 +109,22 @@ pub(super) fn request(
         problems.push(Diagnostic::at(parts.websocket.good().map_or(0..0, Spanned::span), message));
         return None;
     }
-    let (within, slow, max_redirects, client) = (within?, slow?, max_redirects?, client?);
-    let target = target?;
+    let (pause, within, slow, max_redirects, client) = (pause?, within?, slow?, max_redirects?, client?);
+    let total = pause.saturating_mul(u32::from(times.get()) - 1);
+    if let (true, Some(given)) = (total >= within && !pause.is_zero(), parts.pause.good()) {
+        let message = format!("the pauses take {total:?} together, and `within` is {within:?}");
+        problems.push(Diagnostic::at(given.span(), message).hint("write a longer `within`"));
+        return None;
+    }
+    let (target, settle) = (target?, Duration::ZERO);
     Some(CheckRequest::Composed {
         method,
         target,
         headers,
         body,
         times,
+        pause,
+        settle,
         within,
         tls,
         http,
@@ -134,12 +145,56 @@ fn loopback_address(text: &Spanned<String>, problems: &mut Problems<'_>) -> Opti
     address
 }
 
+/// Resolves `pause`, which goes with `times`.
+fn pause(parts: &wire::Request, times: Option<NonZeroU16>, problems: &mut Problems<'_>) -> Option<Duration> {
+    let given = parts.pause.or(Duration::ZERO, |pause| Some(pause.get_ref().0));
+    if let (Some(NonZeroU16::MIN), Some(pause)) = (times, parts.pause.good()) {
+        let message = "`pause` goes with `times`: the request is sent only once";
+        problems.push(Diagnostic::at(pause.span(), message).hint("write `times = 2`, or leave out `pause`"));
+        return None;
+    }
+    given
+}
+
 /// Adds the expectation of an accepted WebSocket, with status 101 unless another is expected. Returns whether it fits.
 pub(super) fn expect_websocket(expect: &mut Expectation) -> bool {
     let accepts = TextRule::Equal(TextTemplate::literal(WEBSOCKET_ACCEPT));
     expect.status.get_or_insert(ExpectedStatus::Code(101));
     expect.headers.push(("Sec-WebSocket-Accept".to_owned(), HeaderRule::Lines(vec![accepts])));
     !expect.unanswered
+}
+
+/// How long a request that updates a stored response may take to reach the server, after the client has its response.
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// Prepares a request whose responses have cache statuses. `span` is the expectation's. None if there can be none.
+pub(super) fn observe_cache(
+    request: &mut CheckRequest,
+    expected: &CacheExpectation,
+    span: Span,
+    problems: &mut Problems<'_>,
+) -> Option<()> {
+    let CheckRequest::Composed { times, settle, max_redirects, .. } = request else {
+        let message = "`cache` and `raw` exclude each other";
+        problems.push(Diagnostic::at(span, message).hint("compose the request without `raw`"));
+        return None;
+    };
+    if *max_redirects > 0 {
+        let message = "`cache` and `max_redirects` exclude each other";
+        problems.push(Diagnostic::at(span, message).hint("check each request of the redirect by itself"));
+        return None;
+    }
+    if let CacheExpectation::Each(statuses) = expected
+        && statuses.len() != usize::from(times.get())
+    {
+        let (count, items) = (statuses.len(), if statuses.len() == 1 { "status" } else { "statuses" });
+        let sent = if times.get() == 1 { "once".to_owned() } else { format!("{times} times") };
+        let message = format!("`cache` lists {count} {items}, and the request is sent {sent}");
+        problems.push(Diagnostic::at(span, message).hint(format!("write `times = {count}` in the request")));
+        return None;
+    }
+    *settle = SETTLE;
+    Some(())
 }
 
 /// The target of a request. In a sequence it is a text with values, and may be one as a whole.
@@ -173,6 +228,7 @@ fn raw(
         ("form", parts.form.good().map(Spanned::span)),
         ("multipart", parts.multipart.good().map(Spanned::span)),
         ("times", parts.times.good().map(Spanned::span)),
+        ("pause", parts.pause.good().map(Spanned::span)),
         ("within", parts.within.good().map(Spanned::span)),
         ("tls", parts.tls.good().map(Spanned::span)),
         ("http", parts.http.good().map(Spanned::span)),

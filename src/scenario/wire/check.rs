@@ -1,11 +1,14 @@
 //! `[[check]]`: requests, and the rules for their responses.
 
 use super::load::ValueSource;
-use super::{Body, DurationText, ExpectedStatus, HeaderRule, Headers, JsonRule, JsonValue, PartValue, TextRule, Texts};
+use super::{
+    Body, CacheStatuses, DurationText, ExpectedStatus, HeaderRule, Headers, JsonRule, JsonValue, PartValue, TextRule,
+    Texts,
+};
 use crate::catalog::kind::Ability;
 use crate::document::read::{ByName, Integer, List, OneOf, Word};
 use crate::document::table::wire_table;
-use crate::scenario::model::{HttpVersion, SlowPart};
+use crate::scenario::model::{CacheStatus, HttpVersion, SlowPart};
 
 wire_table! {
     /// A request with expectations at the client and at the app.
@@ -61,6 +64,9 @@ wire_table! {
         /// How often to send it on one connection, 1 to 100, each after the response to the one before; the last response
         /// is compared with the expectation.
         optional times: Integer = { "minimum": 1, "maximum": 100, "default": 1 },
+        /// With `times`: how long to wait between a response and the next request, such as until a cached response has
+        /// expired.
+        optional pause: DurationText = { "default": "0s" },
         /// The deadline of the whole exchange.
         optional within: DurationText = { "default": "10s" },
         /// Sends it over TLS to the stack's TLS listener, with the host of its `Host` line as the server's name. Any
@@ -116,6 +122,9 @@ wire_table! {
         optional duration: DurationText,
         /// The certificate that the server presented; with `tls`.
         optional certificate: Certificate = { "minProperties": 1 },
+        /// Whether the last response comes from a cache in front of the server; or a list with an item for each of the
+        /// responses that `times` asks for. It is judged by the requests that reach the server.
+        optional cache: CacheStatuses,
         /// The request as it arrived at the app server, before any middleware.
         optional upstream: Upstream = { "minProperties": 1 },
         /// The request as the app saw it, after its middleware; named as in Flask.
@@ -259,6 +268,11 @@ wire_table! {
         /// The part's `Content-Type`. Default: `application/octet-stream` for a file, none for a text.
         optional media_type: String,
     } = { "oneOf": [{ "required": ["file"] }, { "required": ["text"] }] }
+}
+
+impl Word for CacheStatus {
+    const WHAT: &'static str = "cache status";
+    const ALL: &'static [(&'static str, Self)] = CacheStatus::ALL;
 }
 
 impl Word for SlowPart {

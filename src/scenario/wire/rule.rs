@@ -8,7 +8,8 @@ use toml::de::DeValue;
 
 use super::{HeaderTable, TextTable};
 use crate::document::diagnostic::Problems;
-use crate::document::read::{FromToml, Integer, List, wrong_type};
+use crate::document::read::{FromToml, Integer, List, OneOf, wrong_type};
+use crate::scenario::model::CacheStatus;
 
 /// The expectation of a status code.
 #[derive(Debug)]
@@ -48,6 +49,44 @@ impl JsonSchema for ExpectedStatus {
                 { "type": "string", "pattern": "^[1-5]xx$" },
                 { "type": "array", "items": { "type": "string", "pattern": "^[1-5]xx$" }, "minItems": 1 },
             ],
+        })
+    }
+}
+
+/// The expectation of cache statuses.
+#[derive(Debug)]
+pub(in crate::scenario) enum CacheStatuses {
+    Last(CacheStatus),
+    Each(List<OneOf<CacheStatus>>),
+}
+
+impl FromToml for CacheStatuses {
+    fn from_toml(value: &Spanned<DeValue<'_>>, what: &str, problems: &mut Problems<'_>) -> Option<Self> {
+        match value.get_ref() {
+            DeValue::String(_) => OneOf::from_toml(value, what, problems).map(|word| CacheStatuses::Last(word.0)),
+            DeValue::Array(items) => {
+                let list = List::from_toml(value, what, problems)?;
+                // an item that is left out is reported already
+                (list.0.len() == items.len()).then_some(CacheStatuses::Each(list))
+            }
+            _ => {
+                wrong_type(value, what, "a cache status such as `\"hit\"`, or a list of them", problems);
+                None
+            }
+        }
+    }
+}
+
+impl JsonSchema for CacheStatuses {
+    fn schema_name() -> Cow<'static, str> {
+        "CacheStatuses".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let word = generator.subschema_for::<OneOf<CacheStatus>>();
+        json_schema!({
+            "description": "The cache status of the last response, or of each.",
+            "anyOf": [word.clone(), { "type": "array", "items": word, "minItems": 1 }],
         })
     }
 }

@@ -19,7 +19,7 @@ use super::run_network::{RunNetwork, RunNetworkError};
 use super::scenario_images::{ScenarioImageError, ScenarioImages};
 use super::{mounts, pull};
 use crate::catalog::KindRef;
-use crate::catalog::kind::{Interface, Protocol};
+use crate::catalog::kind::Interface;
 use crate::scenario::model::{self, Service, ServiceProgram};
 use crate::stack::app_observer::AppObserver;
 use crate::stack::component_spec::{
@@ -27,7 +27,7 @@ use crate::stack::component_spec::{
 };
 use crate::stack::process::ProcessLauncher;
 use crate::stack::recording::Recording;
-use crate::stack::relay::Relay;
+use crate::stack::relay::{Relay, RelayedServer};
 use crate::stack::running::{RunningComponent, RunningStack};
 use crate::stack::service::{self, RunningService, ServiceContainers, ServicePlace};
 use crate::stack::{Role, StartError, io_error};
@@ -65,12 +65,6 @@ struct ContainerInputs {
     hosts: BTreeMap<String, IpAddr>,
     /// The server whose requests a relay in the container's network records.
     relayed: Option<RelayedServer>,
-}
-
-/// A server behind a relay.
-struct RelayedServer {
-    address: SocketAddr,
-    protocol: Protocol,
 }
 
 /// A component that is ready.
@@ -168,7 +162,7 @@ impl ContainerLauncher {
         let python = stack.apps.python().filter(|_| stack.app != Interface::Native);
         let is_own = python.is_none_or(|app| app.path.is_none());
         match recording.upstream && stack.proxy.is_some() && !rustix::process::geteuid().is_root() {
-            true if is_own => Ok(Recording { upstream: false, ..recording }),
+            true if is_own && !recording.cache => Ok(Recording { upstream: false, ..recording }),
             true => Err(StartError::NotRecorded),
             false => Ok(recording),
         }
@@ -227,7 +221,8 @@ impl ContainerLauncher {
                 launched.relay
             }
             None if recording.upstream => {
-                let started = Relay::start(server_address, stack.server.kind.speaks()).await;
+                let (protocol, response_delay) = (stack.server.kind.speaks(), recording.response_delay());
+                let started = Relay::start(RelayedServer { address: server_address, protocol, response_delay }).await;
                 Some(started.map_err(io_error("listen for the requests to the server"))?)
             }
             None => None,
@@ -297,6 +292,7 @@ impl ContainerLauncher {
         let relayed = recording.upstream.then(|| RelayedServer {
             address: SocketAddr::new(server.address, SERVER_PORT),
             protocol: stack.server.kind.speaks(),
+            response_delay: recording.response_delay(),
         });
         // The relay listens in the proxy's own network, under the server's port.
         let address = if relayed.is_some() { Ipv4Addr::LOCALHOST.into() } else { server.address };

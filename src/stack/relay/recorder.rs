@@ -1,21 +1,39 @@
 //! Reads the requests in the bytes of one connection to a server. Pure but for where it puts them.
 
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
 use lab_app::headers_report::ReceivedRequest;
 use lab_http::h1::framing;
 use lab_http::h1::parse::RequestParser;
 use lab_http::message::extensions::RawHead;
 use lab_http::{BodyDecoder, Limits, RequestHead};
-use std::sync::PoisonError;
 
-use super::Recordings;
+use super::{Recordings, RelayedRequest};
 use crate::catalog::kind::Protocol;
 
 /// The size of the head of a uwsgi packet.
 /// <https://uwsgi-docs.readthedocs.io/en/latest/Protocol.html>
 const PACKET_HEAD: usize = 4;
 
+/// The requests of a connection that have no response yet, in order.
+pub(super) type Unanswered = Arc<Mutex<VecDeque<UnansweredRequest>>>;
+
+#[derive(Debug)]
+pub(super) struct UnansweredRequest {
+    pub(super) id: u64,
+    /// It decides whether the response has a body.
+    pub(super) method: String,
+}
+
+/// The id of the next request.
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
 pub(super) struct Recorder {
     recordings: Recordings,
+    unanswered: Unanswered,
     /// What has been received and not been interpreted.
     buffer: Vec<u8>,
     state: State,
@@ -36,7 +54,12 @@ impl Recorder {
             Protocol::Http => State::Head(RequestParser::default()),
             Protocol::Uwsgi => State::Packet,
         };
-        Recorder { recordings, buffer: Vec::new(), state }
+        Recorder { recordings, unanswered: Unanswered::default(), buffer: Vec::new(), state }
+    }
+
+    /// The requests of the connection that have no response yet.
+    pub(super) fn unanswered(&self) -> Unanswered {
+        Arc::clone(&self.unanswered)
     }
 
     /// Interprets the next bytes.
@@ -91,12 +114,17 @@ impl Recorder {
     }
 
     fn push(&self, recording: Result<ReceivedRequest, String>) {
-        self.recordings.lock().unwrap_or_else(PoisonError::into_inner).push(recording);
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        let method = recording.as_ref().map_or_else(|_| String::new(), |request| request.method.clone());
+        let request = RelayedRequest { id, request: recording, arrived: Instant::now(), response: None };
+        self.recordings.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+        let unanswered = UnansweredRequest { id, method };
+        self.unanswered.lock().unwrap_or_else(PoisonError::into_inner).push_back(unanswered);
     }
 }
 
 /// Servers judge requests; a recording only reads them.
-fn limits() -> Limits {
+pub(super) fn limits() -> Limits {
     Limits {
         start_line: 64 * 1024,
         field: 64 * 1024,
@@ -163,7 +191,8 @@ mod tests {
             let recordings = Recordings::default();
             let mut recorder = Recorder::new(protocol, recordings.clone());
             bytes.chunks(size).for_each(|chunk| recorder.record(chunk));
-            recordings.lock().unwrap().iter().map(|one| one.clone().map(|request| request.target)).collect()
+            let recordings = recordings.lock().unwrap();
+            recordings.iter().map(|one| one.request.clone().map(|request| request.target)).collect()
         };
         let whole = read(bytes.len());
         assert_eq!(read(1), whole, "byte by byte");

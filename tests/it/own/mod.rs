@@ -2,6 +2,7 @@
 
 mod asgi;
 pub(crate) mod behind_proxy;
+mod cache;
 mod checks;
 mod clean;
 mod client_address;

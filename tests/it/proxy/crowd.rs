@@ -15,6 +15,19 @@ const IDLE: usize = 10_000;
 const SLOW: usize = 1_000;
 const UNREADING: usize = 4;
 
+/// Lets this process, and those that it starts, open `count` files. Skips the test where that is not allowed.
+pub(super) fn allow_descriptors(count: usize) -> bool {
+    let needed = count as u64;
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.maximum.is_some_and(|maximum| maximum < needed) {
+        skip(&format!("{needed} descriptors are needed, and {:?} allowed", limit.maximum));
+        return false;
+    }
+    limit.current = limit.current.map(|current| current.max(needed));
+    setrlimit(Resource::Nofile, limit).unwrap();
+    true
+}
+
 /// Sends `count` requests one after the other. Returns the longest duration.
 fn longest_of(proxy: &Proxy, count: usize) -> Duration {
     let send_request = |_| {
@@ -58,14 +71,9 @@ fn unreading_clients_leave_turns_to_others() {
 #[test]
 fn thousand_slow_clients_do_not_block_others() {
     // both ends of the connections, one in each process
-    let needed = (IDLE + SLOW + 1_000) as u64;
-    let mut limit = getrlimit(Resource::Nofile);
-    if limit.maximum.is_some_and(|maximum| maximum < needed) {
-        skip(&format!("{needed} descriptors are needed, and {:?} allowed", limit.maximum));
+    if !allow_descriptors(IDLE + SLOW + 1_000) {
         return;
     }
-    limit.current = limit.current.map(|current| current.max(needed));
-    setrlimit(Resource::Nofile, limit).unwrap();
 
     let large = [&b"HTTP/1.1 200 OK\r\nContent-Length: 30000000\r\n\r\n"[..], &vec![b'a'; 30_000_000]].concat();
     let large = UpstreamResponse { bytes: large, is_early: false, end: End::KeepOpen };

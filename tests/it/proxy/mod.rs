@@ -9,6 +9,7 @@ pub(crate) mod upstream;
 
 pub(crate) mod cases;
 mod cache;
+mod cache_disk;
 mod refusals;
 mod command_line;
 mod configurations;

@@ -1,9 +1,7 @@
 //! The threads of a zone: the loader, which finds the files of earlier processes, and the manager, which removes entries
 //! that are no longer requested. Both end once the zone is gone.
 
-use std::ffi::OsStr;
 use std::io;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -11,12 +9,12 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::digest::Digest;
-use super::entry::TEMPORARY;
+use super::entry;
 use super::zone::{Pace, Zone, blocks};
 
 /// How often the manager looks for entries to remove, and how soon a thread notices that its zone is gone.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// A temporary file that has not changed for this long belongs to a process that is gone.
+/// An incomplete file that has not changed for this long belongs to a process that is gone.
 const ABANDONED: Duration = Duration::from_secs(600);
 
 /// Starts the threads of a zone, unless it has them.
@@ -71,22 +69,24 @@ fn load(zone: &Weak<Zone>) {
 /// Enters the files of a folder that has `depth` levels of folders below it. None if the zone is gone.
 fn load_folder(zone: &Weak<Zone>, folder: &Path, depth: usize, breaks: &mut Breaks) -> Option<()> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Some(()) };
-    for entry in entries.flatten() {
+    for file in entries.flatten() {
         if depth > 0 {
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                load_folder(zone, &entry.path(), depth - 1, breaks)?;
+            if file.file_type().is_ok_and(|kind| kind.is_dir()) {
+                load_folder(zone, &file.path(), depth - 1, breaks)?;
             }
             continue;
         }
         let zone = zone.upgrade()?;
-        let name = entry.file_name();
-        let Ok(metadata) = entry.metadata() else { continue };
+        let name = file.file_name();
+        let Ok(metadata) = file.metadata() else { continue };
         if let Some(digest) = Digest::from_name(&name) {
             zone.index.insert_found(digest, blocks(metadata.len()), now());
-        } else if is_temporary(&name) {
+            // the zone may be smaller than it was
+            zone.shrink();
+        } else if entry::is_temporary(&name) && !entry::is_own(&name) {
             let age = metadata.modified().ok().and_then(|modified| modified.elapsed().ok());
-            if age.is_some_and(|age| age > ABANDONED) {
-                _ = std::fs::remove_file(entry.path());
+            if zone.lock.was_alone || age.is_some_and(|age| age > ABANDONED) {
+                _ = std::fs::remove_file(file.path());
             }
         }
         drop(zone);
@@ -95,15 +95,12 @@ fn load_folder(zone: &Weak<Zone>, folder: &Path, depth: usize, breaks: &mut Brea
     Some(())
 }
 
-fn is_temporary(name: &OsStr) -> bool {
-    name.as_bytes().ends_with(TEMPORARY.as_bytes())
-}
-
 fn manage(zone: &Weak<Zone>) {
     loop {
         thread::sleep(INTERVAL);
         let Some(zone) = zone.upgrade() else { return };
         zone.sweep(now());
+        zone.shrink();
         zone.free_space();
     }
 }

@@ -1,9 +1,13 @@
 //! Entries on disk: reading one, and writing one beside its place until it is complete.
 
+use std::ffi::OsStr;
 use std::fs::{DirBuilder, File, OpenOptions};
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::digest::Digest;
@@ -18,7 +22,7 @@ const COPY_BUFFER: usize = 256 * 1024;
 /// How often a head is read whose checksum is wrong, because it may just be replaced.
 const READS: usize = 3;
 /// The end of the names of files that are not complete.
-pub(super) const TEMPORARY: &str = ".tmp";
+const TEMPORARY: &str = ".tmp";
 
 /// A stored response.
 #[derive(Debug)]
@@ -125,6 +129,9 @@ pub(super) struct PendingFile {
     content: u64,
 }
 
+/// A part of the names of this process's incomplete files. Process ids are the same in every container.
+static PROCESS: LazyLock<String> = LazyLock::new(|| format!("{:016x}", RandomState::new().hash_one(0)));
+
 impl PendingFile {
     pub(super) fn new(place: PathBuf, head: EntryHead) -> PendingFile {
         let temporary = temporary(&place);
@@ -176,6 +183,18 @@ impl PendingFile {
         Ok(())
     }
 
+    /// How much is in the file so far.
+    pub(super) fn written(&self) -> u64 {
+        self.content - self.buffer.len() as u64
+    }
+
+    /// Removes the file.
+    pub(super) fn discard(&mut self) {
+        if self.file.take().is_some() {
+            _ = std::fs::remove_file(&self.temporary);
+        }
+    }
+
     /// Puts the complete file in its place. Returns its size in bytes.
     pub(super) fn finish(mut self) -> io::Result<u64> {
         let mut head = encode(&self.head, self.content)?;
@@ -199,9 +218,7 @@ impl PendingFile {
 
 impl Drop for PendingFile {
     fn drop(&mut self) {
-        if self.file.is_some() {
-            _ = std::fs::remove_file(&self.temporary);
-        }
+        self.discard();
     }
 }
 
@@ -216,17 +233,24 @@ pub(super) fn write_whole(place: &Path, text: &[u8]) -> io::Result<()> {
     moved
 }
 
-/// Replaces the head of the file at `place` by one of the same length. Returns whether that was possible.
-pub(super) fn replace_head(place: &Path, head: &EntryHead, content: u64, size: u64) -> io::Result<bool> {
-    let text = encode(head, content)?;
-    if text.len() as u64 + content != size {
+/// Replaces the head of a stored response, whose file is at `place`, by one of the same length. Returns whether that was
+/// possible. A file that has been removed or replaced since then stays as it is.
+pub(super) fn replace_head(place: &Path, stored: &StoredResponse, head: &EntryHead) -> io::Result<bool> {
+    let content = stored.content.length();
+    let (before, text) = (encode(&stored.head, content)?, encode(head, content)?);
+    if text.len() != before.len() || text.len() as u64 + content != stored.size {
         return Ok(false);
     }
-    match OpenOptions::new().write(true).open(place) {
-        // it was removed meanwhile
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-        file => file?.write_all_at(&text, 0).map(|()| true),
+    let file = match OpenOptions::new().read(true).write(true).open(place) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        opened => opened?,
+    };
+    let mut current = vec![0; before.len()];
+    let is_unchanged = file.read_exact_at(&mut current, 0).is_ok() && current == before;
+    if is_unchanged {
+        file.write_all_at(&text, 0)?;
     }
+    Ok(true)
 }
 
 fn encode(head: &EntryHead, content: u64) -> io::Result<Vec<u8>> {
@@ -238,8 +262,18 @@ fn encode(head: &EntryHead, content: u64) -> io::Result<Vec<u8>> {
 fn temporary(place: &Path) -> PathBuf {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let mut name = place.as_os_str().to_owned();
-    name.push(format!(".{}-{}{TEMPORARY}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+    name.push(format!(".{}-{}{TEMPORARY}", *PROCESS, NEXT.fetch_add(1, Ordering::Relaxed)));
     name.into()
+}
+
+/// Whether the name of a file is that of an incomplete one.
+pub(super) fn is_temporary(name: &OsStr) -> bool {
+    name.as_bytes().ends_with(TEMPORARY.as_bytes())
+}
+
+/// Whether an incomplete file is this process's.
+pub(super) fn is_own(name: &OsStr) -> bool {
+    name.as_bytes().windows(PROCESS.len()).any(|part| part == PROCESS.as_bytes())
 }
 
 /// Creates a file, and the folders above it if they are missing.

@@ -9,7 +9,9 @@
 mod background;
 mod digest;
 mod entry;
+mod entry_writer;
 mod flights;
+mod folder_lock;
 mod head;
 mod index;
 mod zone;
@@ -19,6 +21,7 @@ mod tests;
 pub use background::start;
 pub use digest::{Digest, Levels};
 pub use entry::{StoredContent, StoredResponse};
+pub use entry_writer::EntryWriter;
 pub use flights::{Flight, FlightOutcome, FlightRole, Flights, Waiter};
 pub use head::EntryHead;
-pub use zone::{EntryWriter, Key, Pace, Zone, ZoneSettings};
+pub use zone::{Key, Pace, Zone, ZoneSettings};

@@ -12,9 +12,10 @@ use std::time::Duration;
 use lab_http::Headers;
 
 use super::digest::{Digest, Levels};
-use super::entry::{self, EntryFile, PendingFile, StoredResponse};
-use super::flights::{Flight, FlightOutcome, Flights};
-use super::head::{EntryHead, VaryRecord};
+use super::entry::{self, EntryFile, StoredResponse};
+use super::flights::Flights;
+use super::folder_lock::FolderLock;
+use super::head::VaryRecord;
 use super::index::{Index, RemovedEntry};
 use crate::policy::vary;
 
@@ -58,7 +59,10 @@ pub struct Pace {
 #[derive(Debug)]
 pub struct Zone {
     pub(super) settings: ZoneSettings,
+    pub(super) lock: FolderLock,
     pub(super) index: Index,
+    /// The size of the files that are being written, in blocks.
+    pub(super) pending: AtomicU64,
     flights: Arc<Flights>,
     pub(super) has_threads: AtomicBool,
     /// Whether the index does not have all files of earlier processes yet.
@@ -73,18 +77,6 @@ pub struct Zone {
 pub struct Key {
     pub text: Vec<u8>,
     pub digest: Digest,
-}
-
-/// A response that is being stored.
-#[derive(Debug)]
-pub struct EntryWriter {
-    zone: Arc<Zone>,
-    file: PendingFile,
-    /// The digest of the file.
-    digest: Digest,
-    failure: Option<io::Error>,
-    /// Other requests wait until the response is in its place.
-    flight: Option<Flight>,
 }
 
 impl Key {
@@ -107,11 +99,14 @@ impl Zone {
         if !std::fs::metadata(&settings.folder)?.is_dir() {
             return Err(io::ErrorKind::NotADirectory.into());
         }
+        let lock = FolderLock::take(&settings.folder)?;
         // generations must not repeat those of records that other processes have written
         let first = std::hash::RandomState::new().hash_one(0);
         Ok(Zone {
             settings,
+            lock,
             index: Index::new(),
+            pending: AtomicU64::new(0),
             flights: Arc::default(),
             has_threads: AtomicBool::new(false),
             is_cold: AtomicBool::new(true),
@@ -130,15 +125,18 @@ impl Zone {
         &self.flights
     }
 
-    /// The size of all files in bytes.
+    /// The size of all files in bytes, those that are being written included.
     #[must_use]
     pub fn size(&self) -> u64 {
-        self.index.blocks() * BLOCK
+        (self.index.blocks() + self.pending.load(Ordering::Relaxed)) * BLOCK
     }
 
     /// Counts a request for a key. Returns how often it was requested, this time included.
     pub fn count_request(&self, key: &Key, now: i64) -> u32 {
-        self.index.request(key.digest, now).uses
+        let uses = self.index.request(key.digest, now).uses;
+        // an entry without a file takes memory as well
+        self.shrink();
+        uses
     }
 
     /// The stored response for a request with these fields.
@@ -174,7 +172,8 @@ impl Zone {
         }
         let opened = entry::open(&self.file(digest), digest)?;
         match &opened {
-            None if is_known => _ = self.index.remove(digest),
+            // a file that another worker has stored meanwhile must not stay unknown to the index
+            None if is_known => self.remove_entry(digest),
             Some(EntryFile::Unusable) => self.remove_entry(digest),
             Some(EntryFile::Response(response)) if !is_known => {
                 self.index.insert_found(digest, blocks(response.size), now);
@@ -185,7 +184,7 @@ impl Zone {
         Ok(opened)
     }
 
-    fn file(&self, digest: Digest) -> PathBuf {
+    pub(super) fn file(&self, digest: Digest) -> PathBuf {
         self.settings.levels.file(&self.settings.folder, digest)
     }
 
@@ -225,61 +224,8 @@ impl Zone {
         self.paused_until.swap(now + FULL_PAUSE, Ordering::Relaxed) <= now
     }
 
-    /// Begins to store a response that varies by these names, if there are any. `request` has the fields of its request.
-    ///
-    /// # Errors
-    /// The vary record cannot be read or written.
-    pub fn store(
-        self: &Arc<Self>,
-        key: &Key,
-        head: EntryHead,
-        names: Option<Vec<Vec<u8>>>,
-        request: &Headers,
-        now: i64,
-    ) -> io::Result<EntryWriter> {
-        let mut head = head;
-        let digest = match names {
-            None => key.digest,
-            Some(names) => {
-                head.variant = vary::variant(&names, request);
-                let generation = self.register_variation(key, names, now)?;
-                Digest::of_variant(key.digest, generation, &head.variant)
-            }
-        };
-        let file = PendingFile::new(self.file(digest), head);
-        Ok(EntryWriter { zone: Arc::clone(self), file, digest, failure: None, flight: None })
-    }
-
-    /// Replaces the head of a stored response, which varies by these names from now on. `request` has the fields of the
-    /// request that validated it.
-    ///
-    /// # Errors
-    /// Something could not be read or written.
-    pub fn update(
-        self: &Arc<Self>,
-        key: &Key,
-        stored: &StoredResponse,
-        head: EntryHead,
-        names: Option<Vec<Vec<u8>>>,
-        request: &Headers,
-        now: i64,
-    ) -> io::Result<()> {
-        let mut head = head;
-        let has_variant = !stored.head.variant.is_empty();
-        if names == vary::names(&stored.head.response.headers).filter(|_| has_variant) {
-            head.variant.clone_from(&stored.head.variant);
-            // the usual case: dates have the same length
-            if entry::replace_head(&self.file(stored.digest), &head, stored.content.length(), stored.size)? {
-                return Ok(());
-            }
-        }
-        let mut writer = self.store(key, head, names, request, now)?;
-        writer.file.copy(&stored.content)?;
-        writer.finish(now)
-    }
-
     /// Adds the names of a `Vary` to the vary record of a key. Returns its generation.
-    fn register_variation(&self, key: &Key, names: Vec<Vec<u8>>, now: i64) -> io::Result<u64> {
+    pub(super) fn register_variation(&self, key: &Key, names: Vec<Vec<u8>>, now: i64) -> io::Result<u64> {
         let record = match self.open_entry(key.digest, now)? {
             Some(EntryFile::Vary(record)) if record.key == key.text => Some(record),
             _ => None,
@@ -301,54 +247,13 @@ impl Zone {
     }
 
     /// Removes the entries that were not used for the longest time, until the zone has its size again.
-    fn shrink(&self) {
+    pub(super) fn shrink(&self) {
         let max_entries = usize::try_from(self.settings.keys / ENTRY_BYTES).unwrap_or(usize::MAX);
         let max_size = self.settings.max_size.unwrap_or(u64::MAX);
         while self.size() > max_size || self.index.len() > max_entries {
             let Some(removed) = self.index.remove_oldest(i64::MAX) else { return };
             self.delete(removed);
         }
-    }
-}
-
-impl EntryWriter {
-    /// The head, which may be changed until the entry is finished.
-    pub fn head_mut(&mut self) -> &mut EntryHead {
-        self.file.head_mut()
-    }
-
-    #[must_use]
-    pub fn zone(&self) -> Arc<Zone> {
-        Arc::clone(&self.zone)
-    }
-
-    /// Lets other requests for the key wait until the response is in its place.
-    pub fn hold(&mut self, flight: Flight) {
-        self.flight = Some(flight);
-    }
-
-    /// Adds content. A failure is reported at the end.
-    pub fn push(&mut self, content: &[u8]) {
-        if self.failure.is_none() {
-            self.failure = self.file.push(content).err();
-        }
-    }
-
-    /// Puts the complete response in its place, where other requests find it.
-    ///
-    /// # Errors
-    /// Something could not be written. Nothing is left of the response then.
-    pub fn finish(self, now: i64) -> io::Result<()> {
-        if let Some(failure) = self.failure {
-            return Err(failure);
-        }
-        let size = self.file.finish()?;
-        self.zone.index.insert(self.digest, blocks(size), now);
-        self.zone.shrink();
-        if let Some(flight) = self.flight {
-            flight.finish(FlightOutcome::Stored);
-        }
-        Ok(())
     }
 }
 

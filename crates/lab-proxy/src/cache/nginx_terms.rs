@@ -7,6 +7,9 @@ use crate::clock::parse_http_date;
 use crate::config::proxy::cache::CacheConfig;
 use crate::config::proxy::fields::FieldNames;
 
+/// The longest `Vary` of a response that nginx stores.
+const VARY_LENGTH: usize = 128;
+
 /// What the fields of a response say about its lifetime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct FieldTerms {
@@ -27,8 +30,9 @@ pub(super) fn terms(
     now: i64,
 ) -> Option<Terms> {
     let is_refused_by = |name: &str| fields.contains(name) && !ignored.contains(name.as_bytes());
-    let varies_by_any = is_refused_by("vary") && fields.get_all("vary").any(|value| value == b"*");
-    if is_refused_by("set-cookie") || varies_by_any {
+    let is_too_various = |value: &[u8]| value == b"*" || value.len() > VARY_LENGTH;
+    let is_refused_by_vary = is_refused_by("vary") && fields.get_all("vary").any(is_too_various);
+    if is_refused_by("set-cookie") || is_refused_by_vary {
         return None;
     }
     let found = field_terms(ignored, fields, now);

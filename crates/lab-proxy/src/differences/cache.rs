@@ -95,4 +95,17 @@ pub(super) const ROWS: &[Difference] = &[
          ignores the files of the other.",
         "A file has a checksum and the fields of the response.",
     ),
+    row(
+        "cache: keys_zone",
+        "Takes 128 bytes for each response, in memory that the workers share. A full zone removes the oldest ones.",
+        "Has as many responses. Each takes 60 to 120 bytes of the memory of the process.",
+        "Workers are threads.",
+    ),
+    row(
+        "cache: max_size",
+        "Is exceeded until the cache manager has removed files.",
+        "Counts files that are being written, and removes others at once: it is exceeded by what each worker writes at a time. A \
+         larger response is not stored.",
+        "The disk may have no more room.",
+    ),
 ];

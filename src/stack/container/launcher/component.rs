@@ -9,7 +9,7 @@ use super::super::keeper_process::{self, START_DEADLINE, read_location};
 use super::super::lab_image::ImageReference;
 use super::super::run_network::{PreparedImage, RunNetwork};
 use super::super::{domain, labels, limits};
-use super::{ContainerInputs, ContainerLauncher, Launched, RelayedServer, Visit};
+use super::{ContainerInputs, ContainerLauncher, Launched, Visit};
 use crate::measure::cgroup::Cgroup;
 use crate::stack::component_spec::ComponentSpec;
 use crate::stack::guarded::{FIRST_INHERITED_FD, Guarded};
@@ -49,9 +49,9 @@ impl ContainerLauncher {
         };
         // Before the proxy is probed, whose requests it passes on.
         let relay = match relayed {
-            Some(RelayedServer { address, protocol }) => {
-                let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, address.port()));
-                let started = Relay::start_in_container(location.pid, listen, address, protocol).await;
+            Some(server) => {
+                let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, server.address.port()));
+                let started = Relay::start_in_container(location.pid, listen, server).await;
                 Some(started.map_err(io_error(format!("record requests in the network of the {role}'s container")))?)
             }
             None => None,
