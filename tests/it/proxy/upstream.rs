@@ -23,7 +23,17 @@ pub(crate) struct Upstream {
     /// Its address with TLS.
     tls: SocketAddr,
     folder: tempfile::TempDir,
+    listeners: Vec<Arc<Socket>>,
     shared: Arc<Mutex<Shared>>,
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        // Ends the threads that accept on them: hundreds of cases would use up the descriptors and the ports.
+        for listener in &self.listeners {
+            _ = listener.shutdown(Shutdown::Both);
+        }
+    }
 }
 
 /// What one connection received.
@@ -52,19 +62,21 @@ impl Upstream {
         let folder = tempfile::tempdir().expect("a folder");
         let path = SockAddr::unix(folder.path().join("socket")).expect("a path");
         let any = SockAddr::from(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let mut listeners = Vec::new();
         let mut addresses = [&any, &any, &any, &path, &any].into_iter().enumerate().map(|(number, address)| {
-            let listener = Socket::new(address.domain(), Type::STREAM, None).expect("a socket");
+            let listener = Arc::new(Socket::new(address.domain(), Type::STREAM, None).expect("a socket"));
             listener.bind(address).expect("an address");
             listener.listen(128).expect("an address to listen on");
             let bound = listener.local_addr().expect("an address").as_socket();
             let shared = Arc::clone(&shared);
+            listeners.push(Arc::clone(&listener));
             std::thread::spawn(move || accept(&listener, number, &shared));
             bound.or((address.domain() == Domain::UNIX).then_some(SocketAddr::from(([0; 4], 0)))).expect("an address")
         });
         let mut next = || addresses.next().expect("one of five");
         let (address, others, _unix, tls) = (next(), [next(), next()], next(), next());
         drop(addresses);
-        Upstream { address, others, tls, folder, shared }
+        Upstream { address, others, tls, folder, listeners, shared }
     }
 
     /// Puts its addresses into a configuration.
