@@ -1,8 +1,8 @@
 //! A headless Chromium, driven over WebDriver.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
@@ -38,18 +38,31 @@ impl WebDriverCompatibleCommand for ChromiumCommand {
     }
 }
 
+/// A chromedriver, the rest of its output, and the port that it chose. None if it has ended.
+fn start_driver() -> Option<(Child, Lines<BufReader<ChildStdout>>, String)> {
+    let mut driver =
+        Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+    let port = lines.find_map(|line| {
+        let line = line.unwrap();
+        let (_, port) = line.split_once("started successfully on port ")?;
+        Some(port.trim_end_matches('.').to_owned())
+    });
+    match port {
+        Some(port) => Some((driver, lines, port)),
+        None => {
+            driver.wait().unwrap();
+            None
+        }
+    }
+}
+
 impl Browser {
     pub(crate) fn start() -> Browser {
-        // It chooses the port, and says which.
-        let mut driver =
-            Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = lines.find_map(|line| {
-            let line = line.unwrap();
-            let (_, port) = line.split_once("started successfully on port ")?;
-            Some(port.trim_end_matches('.').to_owned())
-        });
-        let address = format!("http://127.0.0.1:{}", port.expect("chromedriver names its port"));
+        // It ends if another program has the port that it chose, for IPv4 or for IPv6.
+        let started = std::iter::repeat_with(start_driver).take(5).flatten().next();
+        let (driver, lines, port) = started.expect("chromedriver starts");
+        let address = format!("http://127.0.0.1:{port}");
         // Otherwise it would block once nobody reads its messages.
         std::thread::spawn(move || lines.for_each(drop));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
