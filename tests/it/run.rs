@@ -93,7 +93,7 @@ fn snapshot_is_new_then_same_then_changed() {
     fs::write(project.path("scenarios/changed.toml"), changed).unwrap();
     let failed = project.run(&["run", "scenarios/changed.toml", "--junit", "junit.xml"]);
     assert_exit(&failed, Exit::Failed);
-    let difference = ["- expected  \"203.0.113.9\"", "+ observed  \"127.0.0.1\""];
+    let difference = ["- expected  \"203.0.113.9\"", "+ observed  \"127.0.0.2\""];
     assert_eq!(
         failed_cases(&project, &difference),
         ["checks of proxied: a forged X-Real-IP is replaced: GET /headers: upstream.headers.X-Real-IP"]
@@ -102,7 +102,7 @@ fn snapshot_is_new_then_same_then_changed() {
     let diff = "FAIL proxied: a forged X-Real-IP is replaced  GET /headers
   upstream.headers.X-Real-IP
     - expected  \"203.0.113.9\"
-    + observed  \"127.0.0.1\"
+    + observed  \"127.0.0.2\"
 ";
     assert!(printed.contains(diff), "{printed}");
 }

@@ -44,14 +44,14 @@ fn failed_check_is_annotated_at_its_line() {
     let annotation = format!(
         "::error file=scenarios/default.toml,line={at},title=check failed%3A a forged X-Real-IP is replaced (proxied)::\
          GET /headers: upstream.headers.X-Real-IP%0Aupstream.headers.X-Real-IP%0A  - expected  \"203.0.113.9\"%0A  \
-         + observed  \"127.0.0.1\"\n"
+         + observed  \"127.0.0.2\"\n"
     );
     assert!(printed.contains(&annotation), "{annotation}\n{printed}");
     assert_eq!(printed.matches("::error ").count(), 1, "{printed}");
 
     let summary = fs::read_to_string(project.path("summary.md")).unwrap();
     assert!(summary.starts_with("<!-- lab: default -->\n# ❌ "), "{summary}");
-    let failure = "- expected  \"203.0.113.9\"\n+ observed  \"127.0.0.1\"";
+    let failure = "- expected  \"203.0.113.9\"\n+ observed  \"127.0.0.2\"";
     assert!(summary.contains("**1 of 47 checks failed**") && summary.contains(failure), "{summary}");
     assert_eq!(fs::read_to_string(project.path("comment.md")).unwrap(), summary, "a short text is not cut");
 
