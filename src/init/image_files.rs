@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 /// A `COPY` or `ADD` from the folder of the build.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Copy {
+struct CopyInstruction {
     /// Relative to the folder of the build.
     sources: Vec<PathBuf>,
     /// Absolute.
@@ -17,7 +17,7 @@ pub(super) fn origins(dockerfile: &str, path: &Path) -> Vec<PathBuf> {
     // The copy into the innermost folder, and of these the last, decides.
     copies.reverse();
     copies.sort_by_key(|copy| std::cmp::Reverse(copy.target.components().count()));
-    let of_copy = |copy: &Copy| {
+    let of_copy = |copy: &CopyInstruction| {
         let rest = path.strip_prefix(&copy.target).ok()?.to_owned();
         Some(copy.sources.iter().map(|source| source.join(&rest)).collect::<Vec<_>>())
     };
@@ -25,7 +25,7 @@ pub(super) fn origins(dockerfile: &str, path: &Path) -> Vec<PathBuf> {
 }
 
 /// The copies of the last stage.
-fn copies(dockerfile: &str) -> Vec<Copy> {
+fn copies(dockerfile: &str) -> Vec<CopyInstruction> {
     let mut folder = PathBuf::from("/");
     let mut copies = Vec::new();
     for line in dockerfile.lines().map(str::trim) {
@@ -43,7 +43,7 @@ fn copies(dockerfile: &str) -> Vec<Copy> {
                     let sources = words.iter().map(|source| Path::new(source.trim_start_matches('/')));
                     let is_named = |part: &Component<'_>| *part != Component::CurDir;
                     let sources = sources.map(|source| source.components().filter(is_named).collect()).collect();
-                    copies.push(Copy { sources, target: folder.join(target).components().collect() });
+                    copies.push(CopyInstruction { sources, target: folder.join(target).components().collect() });
                 }
             }
             _ => {}

@@ -37,7 +37,7 @@ fn fields(lines: Lines<'_>) -> Headers {
     lines.iter().map(|(name, text)| (*name, value(text))).collect()
 }
 
-/// The outcome of a request with the fields `second`, so many seconds after a response to a request with the fields `first`.
+/// The outcome of a request with the fields `second`, `later` seconds after a response to a request with the fields `first`.
 fn outcome(first: Lines<'_>, status: u16, response: Lines<'_>, later: i64, second: Lines<'_>) -> Outcome {
     let (first, response, second) = (fields(first), fields(response), fields(second));
     let control = ResponseControl::parse(&response);

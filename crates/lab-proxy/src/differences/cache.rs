@@ -83,7 +83,7 @@ pub(super) const ROWS: &[Difference] = &[
     ),
     row(
         "slice: slices that arrive",
-        "Sends a slice while it arrives. Closes the connection if it does not fit to the others.",
+        "Sends a slice while it arrives. Closes the connection if it does not match the others.",
         "Fetches a slice as a whole before it sends it, one ahead of the client. A stored one that does not fit is fetched \
          again. Responds with 502 if the first one has another range than the requested one.",
         "A slice of another version, or one that breaks off, is found before a byte of it is sent.",

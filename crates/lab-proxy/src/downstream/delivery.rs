@@ -107,8 +107,8 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
         let buffering = &context.config().buffering;
         let read_ahead = ReadAhead { buffering, spools };
         rewrite::rewrite(&mut response.head, self.pass, &context.scope());
-        // the upstream sends content that the status of an error page does not allow, or that a HEAD does not get which
-        // was sent as another method
+        // The upstream may send content that the client must not get: for the status of an error page, or for a HEAD that
+        // was passed on with another method.
         let is_cut = (is_bodyless(response.head.status) && !is_bodyless(response.head.received_status()))
             || (context.is_head() && response.body.length() != BodyLength::None);
         if !is_cut && let Err(substitute) = filters::apply(context, &mut response, charset.as_deref()) {
@@ -172,12 +172,12 @@ impl Delivery<'_, '_, '_, '_, '_, '_> {
         Ok(Some(self.drain(context, queue, disposition).await))
     }
 
-    /// Stores the whole response although the client does not get all of it: it is gone, or wants the head only.
+    /// Stores the whole response although the client gets only a part: it has left, or it wants the head only.
     async fn complete_entry(&mut self, context: &RequestContext<'_>, body: &mut Body) {
         if !matches!(body, Body::Stream(stream) if stream.is_cached()) {
             return;
         }
-        // a client that wants the head only gets it now; one that is gone gets nothing
+        // a client that wants the head only gets it now
         _ = self.writer.flush().await;
         // boxed, so that other responses stay small
         match Box::pin(cached_response::read_rest(body)).await {

@@ -97,7 +97,7 @@ async fn fetch_all(context: &RequestContext<'_>, upstreams: &Upstreams, plan: Sl
     }
 }
 
-/// What a slice must be to fit to the others.
+/// What a slice must have in common with the others.
 #[derive(Debug, Clone, Copy)]
 struct SliceKind<'k> {
     /// Where the first one begins.
@@ -121,7 +121,7 @@ async fn fetch(
     if let (Ok(SubrequestResponse::Stored(stored)), Some(config)) = (&fetched, pass.cache.as_deref())
         && kind.check(stored.head.response.status, &stored.head.response.headers).is_err()
     {
-        // it belongs to an earlier version of the whole
+        // the slice belongs to an earlier version of the whole
         cached::remove(context, config);
         fetched = subrequest_exchange::fetch(context, upstreams, pass, length, &mut source).await;
     }
@@ -162,7 +162,7 @@ async fn fetch(
     Ok(content)
 }
 
-/// Removes the first slice from the cache, so that the next request gets one that fits to the others.
+/// Removes the first slice from the cache, so that the next request gets one that matches the others.
 fn remove_first(context: &mut RequestContext<'_>, pass: &ProxyPass, first: u64) {
     if let Some(config) = pass.cache.as_deref() {
         context.outcome.slice_start = Some(first);

@@ -29,9 +29,14 @@ fn next_process_finds_the_files() {
 /// Waits until the loader of a zone has entered all files.
 fn load(zone: &Arc<Zone>) {
     start(zone).unwrap();
+    wait_until("the loader to end", || !zone.is_cold.load(Ordering::Relaxed));
+}
+
+/// Waits for a condition that another thread brings about.
+fn wait_until(what: &str, is_met: impl Fn() -> bool) {
     let begun = Instant::now();
-    while zone.is_cold.load(Ordering::Relaxed) {
-        assert!(begun.elapsed() < Duration::from_secs(300), "the loader is stuck");
+    while !is_met() {
+        assert!(begun.elapsed() < Duration::from_secs(300), "waited too long for {what}");
         std::thread::sleep(Duration::from_millis(1));
     }
 }
@@ -78,11 +83,7 @@ fn incomplete_files_of_ended_processes_are_removed() {
 
 /// Waits until no zone uses a folder: the threads of one end a moment after it.
 fn wait_until_alone(folder: &Path) {
-    let begun = Instant::now();
-    while !FolderLock::take(folder).unwrap().was_alone {
-        assert!(begun.elapsed() < Duration::from_secs(30), "the folder is in use");
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    wait_until("the folder to be free", || FolderLock::take(folder).unwrap().was_alone);
 }
 
 /// The memory of this process in bytes.

@@ -18,7 +18,7 @@ pub(crate) enum BodyError {
     FileTruncated,
     #[error("read() failed ({0})")]
     FileRead(io::Error),
-    /// A slice cannot be fetched, or does not fit to the others.
+    /// A slice cannot be fetched, or does not match the others.
     #[error("{0}")]
     Slice(String),
     /// A filter cannot process the content.

@@ -23,7 +23,7 @@ pub(crate) type FetchedSlice = Result<SliceContent, BodyError>;
 pub(crate) struct SlicedBody {
     /// The slice that is read.
     content: SliceContent,
-    /// Bytes of it that were not read yet.
+    /// Unread bytes of the slice.
     content_left: u64,
     /// Where in the whole the first slice begins.
     start: u64,

@@ -29,7 +29,7 @@ pub(crate) struct StreamBody {
     /// Bytes of content read so far.
     content: u64,
     copy: Option<Box<ContentCopy>>,
-    /// The part of the content that is passed on; None for all of it.
+    /// The part of the content that is passed on. None for the whole content.
     window: Option<Window>,
     /// `proxy_limit_rate`
     throttle: Option<Box<Throttle>>,

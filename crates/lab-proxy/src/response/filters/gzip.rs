@@ -63,7 +63,7 @@ pub(crate) struct Gzip {
 
 #[derive(Debug)]
 enum State {
-    /// The content so far, which may be all of it. libdeflate takes half the time of zlib-rs, but needs the whole content.
+    /// The content so far. libdeflate takes half the time of zlib-rs, but needs the whole content at once.
     Collected(Vec<u8>),
     Streaming(Compress),
     Ended,
