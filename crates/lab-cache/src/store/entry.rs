@@ -10,6 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use lab_net::FileVersion;
+use rustix::buffer::spare_capacity;
+use rustix::fs::Stat;
+
 use super::digest::Digest;
 use super::head::{self, EntryHead, Lengths, Record};
 
@@ -56,7 +60,8 @@ impl StoredContent {
 
 /// What is in a file.
 pub(super) enum EntryFile {
-    Response(Box<StoredResponse>),
+    /// A response, and the version of a file whose content is in memory.
+    Response(Box<StoredResponse>, Option<FileVersion>),
     Vary(head::VaryRecord),
     /// The file is damaged, or has another version.
     Unusable,
@@ -69,13 +74,16 @@ pub(super) fn open(path: &Path, digest: Digest) -> io::Result<Option<EntryFile>>
         opened => opened?,
     };
     for _ in 0..READS {
+        // before the file is read: a later change makes another version
+        let stat = rustix::fs::fstat(&file)?;
         let Some((record, text, lengths)) = read_head(&file)? else { continue };
         return Ok(Some(match record {
             Record::Vary(record) => EntryFile::Vary(record),
-            Record::Response(head) => match content(file, text, lengths)? {
+            Record::Response(head) => match content(file, &stat, text, lengths) {
                 Some(content) => {
                     let size = lengths.head as u64 + lengths.content;
-                    EntryFile::Response(Box::new(StoredResponse { head: *head, content, digest, size }))
+                    let version = matches!(content, StoredContent::Memory(_)).then(|| FileVersion::of(&stat));
+                    EntryFile::Response(Box::new(StoredResponse { head: *head, content, digest, size }), version)
                 }
                 None => EntryFile::Unusable,
             },
@@ -86,9 +94,8 @@ pub(super) fn open(path: &Path, digest: Digest) -> io::Result<Option<EntryFile>>
 
 /// Reads the head of a file. Returns the bytes that were read, which may go beyond the head; None if it is damaged.
 fn read_head(file: &File) -> io::Result<Option<(Record, Vec<u8>, Lengths)>> {
-    let mut text = vec![0; FIRST_READ];
-    let read = file.read_at(&mut text, 0)?;
-    text.truncate(read);
+    let mut text = Vec::with_capacity(FIRST_READ);
+    rustix::io::pread(file, spare_capacity(&mut text), 0)?;
     let Some(lengths) = head::lengths(&text) else { return Ok(None) };
     if lengths.head > text.len() {
         let start = text.len();
@@ -102,17 +109,17 @@ fn read_head(file: &File) -> io::Result<Option<(Record, Vec<u8>, Lengths)>> {
 }
 
 /// The content behind a head that was read; None if the file is shorter.
-fn content(file: File, text: Vec<u8>, lengths: Lengths) -> io::Result<Option<StoredContent>> {
+fn content(file: File, stat: &Stat, text: Vec<u8>, lengths: Lengths) -> Option<StoredContent> {
     let start = lengths.head as u64;
     let size = start + lengths.content;
     if size <= text.len() as u64 {
         let mut text = text;
         text.truncate(lengths.head + lengths.content as usize);
         text.drain(..lengths.head);
-        return Ok(Some(StoredContent::Memory(text)));
+        return Some(StoredContent::Memory(text));
     }
-    let is_whole = file.metadata()?.len() >= size;
-    Ok(is_whole.then_some(StoredContent::File { file, start, length: lengths.content }))
+    let is_whole = u64::try_from(stat.st_size).is_ok_and(|length| length >= size);
+    is_whole.then_some(StoredContent::File { file, start, length: lengths.content })
 }
 
 /// An entry that is being written. If it is dropped before it is complete, its file is removed.
@@ -313,7 +320,7 @@ mod tests {
 
     fn read(place: &Path) -> Option<Vec<u8>> {
         match open(place, Digest::of_key(b"key")).unwrap() {
-            Some(EntryFile::Response(response)) => Some(match response.content {
+            Some(EntryFile::Response(response, _)) => Some(match response.content {
                 StoredContent::Memory(content) => content,
                 StoredContent::File { file, start, length } => {
                     let mut content = vec![0; usize::try_from(length).unwrap()];

@@ -14,6 +14,7 @@ mod flights;
 mod folder_lock;
 mod head;
 mod index;
+mod recent;
 mod zone;
 #[cfg(test)]
 mod tests;

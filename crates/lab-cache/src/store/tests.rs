@@ -1,5 +1,6 @@
 //! Zones on a real disk, with a clock that is passed in.
 
+mod recent;
 mod starting;
 
 use std::path::Path;

@@ -7,7 +7,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use lab_http::Headers;
 
@@ -17,6 +17,7 @@ use super::flights::Flights;
 use super::folder_lock::FolderLock;
 use super::head::VaryRecord;
 use super::index::{Index, RemovedEntry};
+use super::recent;
 use crate::policy::vary;
 
 /// Files are counted in blocks of this many bytes, as file systems allocate them.
@@ -58,6 +59,8 @@ pub struct Pace {
 
 #[derive(Debug)]
 pub struct Zone {
+    /// Differs from that of every other zone.
+    id: u64,
     pub(super) settings: ZoneSettings,
     pub(super) lock: FolderLock,
     pub(super) index: Index,
@@ -103,6 +106,7 @@ impl Zone {
         // generations must not repeat those of records that other processes have written
         let first = std::hash::RandomState::new().hash_one(0);
         Ok(Zone {
+            id: first,
             settings,
             lock,
             index: Index::new(),
@@ -145,7 +149,7 @@ impl Zone {
     /// A file cannot be read.
     pub fn find(&self, key: &Key, request: &Headers, now: i64) -> io::Result<Option<Box<StoredResponse>>> {
         let record = match self.open_entry(key.digest, now)? {
-            Some(EntryFile::Response(response)) if response.head.key == key.text => return Ok(Some(response)),
+            Some(EntryFile::Response(response, _)) if response.head.key == key.text => return Ok(Some(response)),
             Some(EntryFile::Vary(record)) if record.key == key.text => record,
             _ => return Ok(None),
         };
@@ -153,7 +157,7 @@ impl Zone {
         for names in &record.sets {
             let variant = vary::variant(names, request);
             let digest = Digest::of_variant(key.digest, record.generation, &variant);
-            let Some(EntryFile::Response(response)) = self.open_entry(digest, now)? else { continue };
+            let Some(EntryFile::Response(response, _)) = self.open_entry(digest, now)? else { continue };
             let is_own = response.head.key == key.text && response.head.variant == variant;
             // of several responses the latest counts (RFC 9111 §4)
             let is_later = |other: &StoredResponse| response.head.terms.received > other.head.terms.received;
@@ -170,12 +174,21 @@ impl Zone {
         if !is_known && !self.is_cold.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        let opened = entry::open(&self.file(digest), digest)?;
+        let path = self.file(digest);
+        if let Some(response) = recent::find((self.id, digest), &path).filter(|_| is_known) {
+            return Ok(Some(EntryFile::Response(response, None)));
+        }
+        let opened = entry::open(&path, digest)?;
+        if let Some(EntryFile::Response(response, Some(version))) = &opened
+            && version.is_settled(SystemTime::now())
+        {
+            recent::keep((self.id, digest), *version, response);
+        }
         match &opened {
             // a file that another worker has stored meanwhile must not stay unknown to the index
             None if is_known => self.remove_entry(digest),
             Some(EntryFile::Unusable) => self.remove_entry(digest),
-            Some(EntryFile::Response(response)) if !is_known => {
+            Some(EntryFile::Response(response, _)) if !is_known => {
                 self.index.insert_found(digest, blocks(response.size), now);
             }
             Some(EntryFile::Vary(_)) if !is_known => self.index.insert_found(digest, 1, now),

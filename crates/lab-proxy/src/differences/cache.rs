@@ -98,7 +98,7 @@ pub(super) const ROWS: &[Difference] = &[
     row(
         "cache: keys_zone",
         "Takes 128 bytes for each response, in memory that the workers share. A full zone removes the oldest ones.",
-        "Has as many responses. Each takes 60 to 120 bytes of the memory of the process.",
+        "Has as many responses. Each takes 60 to 120 bytes of the memory of the process. Each worker keeps small responses that it has read lately, in at most 2 MiB.",
         "Workers are threads.",
     ),
     row(

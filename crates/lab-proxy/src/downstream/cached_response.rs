@@ -104,6 +104,10 @@ pub(crate) fn evaluate_conditions(
     if response.head.status != 200 || context.route.is_subrequest {
         return Ok(());
     }
+    let conditions = &context.request.head.headers;
+    if !conditional::has_conditions(conditions) {
+        return Ok(());
+    }
     let fields = response.head.fields();
     let date_of = |name: &str| fields.get(name).and_then(parse_http_date);
     let modified = date_of("last-modified").or_else(|| date_of("date").filter(|_| follows_rfc));
@@ -113,7 +117,7 @@ pub(crate) fn evaluate_conditions(
         IfModifiedSince::Exact if follows_rfc => IfModifiedSince::Before,
         dates => dates,
     };
-    match conditional::evaluate(&context.request.head.headers, own, dates) {
+    match conditional::evaluate(conditions, own, dates) {
         Precondition::Send => Ok(()),
         Precondition::Failed => Err(ResponseOverride::page(412)),
         Precondition::NotModified => {

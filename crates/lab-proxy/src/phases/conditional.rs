@@ -26,6 +26,13 @@ pub enum Precondition {
     Failed,
 }
 
+/// Whether a request is conditional, apart from `If-Range`.
+#[must_use]
+pub fn has_conditions(headers: &Headers) -> bool {
+    let conditions = ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"];
+    conditions.iter().any(|name| headers.contains(name))
+}
+
 /// Evaluates the conditions of a GET or HEAD whose response would be 200 (RFC 9110 §13.2.2).
 #[must_use]
 pub fn evaluate(headers: &Headers, own: Validators<'_>, dates: IfModifiedSince) -> Precondition {

@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use lab_http::h1::write::hexadecimal;
 use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags, Stat};
@@ -141,7 +141,7 @@ impl FileSystem for Disk {
         let stat = rustix::fs::stat(path)?;
         // with the effective user, as `open` does
         let is_accessible = || rustix::fs::accessat(CWD, path, Access::READ_OK, AtFlags::EACCESS).is_ok();
-        match READABLE.with_borrow_mut(|files| files.check(&stat, seconds_since_1970, is_accessible)) {
+        match READABLE.with_borrow_mut(|files| files.check(&stat, SystemTime::now, is_accessible)) {
             true => Ok(metadata(&stat)),
             false => Err(io::ErrorKind::PermissionDenied.into()),
         }
@@ -175,11 +175,6 @@ impl FileSystem for Disk {
         }
         Ok(entries)
     }
-}
-
-fn seconds_since_1970() -> i64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn metadata(stat: &Stat) -> FileMetadata {

@@ -1,38 +1,32 @@
 //! Files that the process may read: a 304 needs the permission, but not the open file.
 
-use std::collections::HashSet;
+use std::time::SystemTime;
 
+use foldhash::HashSet;
+use lab_net::FileVersion;
 use rustix::fs::Stat;
 
 /// Beyond this number, all are forgotten.
 const CAPACITY: usize = 4096;
 
-/// How many seconds a change must be past: two changes within a tick of the kernel's clock have the same time.
-const SETTLED: i64 = 2;
-
-/// Files that were readable as of their last change. A change of the mode, the owner or the access control list sets
-/// the time of the change, and `stat` has looked at the folders of the path.
+/// Files that were readable as of their last change: `stat` has looked at the folders of the path.
 #[derive(Debug, Default)]
 pub(super) struct ReadableFiles(HashSet<FileVersion>);
 
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct FileVersion {
-    device: u64,
-    inode: u64,
-    /// `ctime`, in seconds and nanoseconds.
-    changed: (i64, u64),
-}
-
 impl ReadableFiles {
-    /// Whether the file is readable, by `check` unless that is known. `now` is in seconds since 1970.
-    pub(super) fn check(&mut self, stat: &Stat, now: impl FnOnce() -> i64, check: impl FnOnce() -> bool) -> bool {
-        let changed = (stat.st_ctime, stat.st_ctime_nsec);
-        let version = FileVersion { device: stat.st_dev, inode: stat.st_ino, changed };
+    /// Whether the file is readable, by `check` unless that is known.
+    pub(super) fn check(
+        &mut self,
+        stat: &Stat,
+        now: impl FnOnce() -> SystemTime,
+        check: impl FnOnce() -> bool,
+    ) -> bool {
+        let version = FileVersion::of(stat);
         if self.0.contains(&version) {
             return true;
         }
         let is_readable = check();
-        if is_readable && now().saturating_sub(stat.st_ctime) >= SETTLED {
+        if is_readable && version.is_settled(now()) {
             if self.0.len() == CAPACITY {
                 self.0.clear();
             }
@@ -47,6 +41,7 @@ mod tests {
     use std::cell::Cell;
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
+    use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
 
@@ -62,22 +57,23 @@ mod tests {
                 checks.set(checks.get() + 1);
                 outcome
             };
-            files.check(stat, || stat.st_ctime + age, check)
+            let now = Duration::from_secs((stat.st_ctime + age).cast_unsigned());
+            files.check(stat, || UNIX_EPOCH + now, check)
         };
 
         // too young to be remembered
         assert!(is_readable(&stat(), 1, true));
-        assert!(is_readable(&stat(), 2, true));
+        assert!(is_readable(&stat(), 3, true));
         assert_eq!(checks.get(), 2);
-        assert!(is_readable(&stat(), 3, false));
+        assert!(is_readable(&stat(), 4, false));
         assert_eq!(checks.get(), 2);
 
         let before = stat();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
         assert_ne!((before.st_ctime, before.st_ctime_nsec), (stat().st_ctime, stat().st_ctime_nsec));
-        assert!(!is_readable(&stat(), 3, false));
+        assert!(!is_readable(&stat(), 4, false));
         // a file that is not readable is checked each time
-        assert!(!is_readable(&stat(), 3, false));
+        assert!(!is_readable(&stat(), 4, false));
         assert_eq!(checks.get(), 4);
     }
 }
