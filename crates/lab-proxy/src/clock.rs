@@ -4,6 +4,8 @@
 use std::cell::RefCell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use lab_http::message::date;
+
 pub use lab_net::clock::{begin_turn, now, since, wall};
 
 /// One second in all formats.
@@ -55,6 +57,10 @@ pub fn write_local_date(now: SystemTime, out: &mut Vec<u8>) {
 #[must_use]
 pub fn parse_http_date(value: &[u8]) -> Option<i64> {
     const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    // most dates, in a fraction of the time
+    if let Some(seconds) = date::parse_preferred(value) {
+        return i64::try_from(seconds).ok();
+    }
     let text = std::str::from_utf8(value).ok()?;
     let time = httpdate::parse_http_date(text).ok().or_else(|| {
         let rest = text.get(3..).filter(|rest| rest.starts_with(", "))?;
