@@ -69,21 +69,27 @@ pub fn end(out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-pub fn decimal(out: &mut Vec<u8>, number: u64) {
-    number_in(10, out, number);
-}
-
-pub fn hexadecimal(out: &mut Vec<u8>, number: u64) {
-    number_in(16, out, number);
-}
-
-fn number_in(base: u64, out: &mut Vec<u8>, mut number: u64) {
+pub fn decimal(out: &mut Vec<u8>, mut number: u64) {
     let mut digits = [0; 20];
     let mut start = digits.len();
     loop {
         start -= 1;
-        digits[start] = b"0123456789abcdef"[(number % base) as usize];
-        number /= base;
+        digits[start] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[start..]);
+}
+
+pub fn hexadecimal(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 16];
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        digits[start] = b"0123456789abcdef"[(number & 15) as usize];
+        number >>= 4;
         if number == 0 {
             break;
         }

@@ -21,7 +21,8 @@ pub(super) fn find<'a>(phases: &Phases<'a, '_>, route: &Route<'a>, path: &FilePa
         return None;
     }
     let metadata = phases.files.readable_metadata(&path.bytes).ok()?;
-    let tag = config.etag.then(|| metadata.entity_tag());
+    let needs_tag = headers.contains("if-none-match") || headers.contains("if-match");
+    let tag = (config.etag && needs_tag).then(|| metadata.entity_tag());
     let own = Validators { tag: tag.as_deref(), modified: Some(metadata.modified) };
     let is_current = evaluate(headers, own, config.if_modified_since) == Precondition::NotModified;
     (metadata.kind == FileKind::File && is_current).then_some(metadata)
