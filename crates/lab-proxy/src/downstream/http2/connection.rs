@@ -132,7 +132,11 @@ impl Connection<'_> {
                 Ok(Event::Frames(ConnectionEvent::Stream(request, response))) => {
                     self.count_request();
                     let traffic = Rc::clone(self.frames.traffic());
-                    requests.push(serve_stream(self.origin, self.connection.clone(), traffic, request, response));
+                    // written in place, which saves two copies of several kB
+                    requests.push(Box::into_pin(Box::write(
+                        Box::new_uninit(),
+                        serve_stream(self.origin, self.connection.clone(), traffic, request, response),
+                    )));
                 }
                 Ok(Event::RequestEnded(outcome)) => {
                     idle = outcome.idle;
