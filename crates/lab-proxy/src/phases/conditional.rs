@@ -63,12 +63,11 @@ pub fn evaluate(headers: &Headers, own: Validators<'_>, dates: IfModifiedSince) 
 
 /// Whether a list contains the response's tag, or is `*`. A weak comparison (§8.8.3.2) ignores `W/`.
 fn lists(headers: &Headers, name: &str, own: Option<&[u8]>, weak: bool) -> bool {
-    let strip = |tag: &'_ [u8]| -> Vec<u8> { tag.strip_prefix(b"W/").filter(|_| weak).unwrap_or(tag).to_vec() };
     headers.get_all(name).any(|line| {
         if line == b"*" {
             return true;
         }
-        let Some(own) = own.map(strip).filter(|own| weak || !own.starts_with(b"W/")) else { return false };
+        let Some(own) = own.filter(|own| weak || !own.starts_with(b"W/")) else { return false };
         let mut rest = line;
         loop {
             rest = rest.trim_ascii_start().strip_prefix(b",").unwrap_or(rest).trim_ascii_start();
@@ -76,12 +75,17 @@ fn lists(headers: &Headers, name: &str, own: Option<&[u8]>, weak: bool) -> bool 
             let Some(quoted) = rest.get(start..).and_then(|quoted| quoted.strip_prefix(b"\"")) else { return false };
             let Some(end) = memchr::memchr(b'"', quoted) else { return false };
             let (tag, behind) = rest.split_at(start + end + 2);
-            if strip(tag) == own {
+            if opaque_part(tag, weak) == opaque_part(own, weak) {
                 return true;
             }
             rest = behind;
         }
     })
+}
+
+/// What is compared of a tag.
+fn opaque_part(tag: &[u8], weak: bool) -> &[u8] {
+    tag.strip_prefix(b"W/").filter(|_| weak).unwrap_or(tag)
 }
 
 #[cfg(test)]
