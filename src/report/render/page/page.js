@@ -53,7 +53,9 @@ const prepareSwitches = () => {
 
 const textTable = (caption, header, rows) => {
   const head = element("tr", {}, ...header.map((text) => element("th", { scope: "col" }, text)));
-  const body = rows.map((cells) => element("tr", {}, ...cells.map((text) => element("td", {}, text ?? "(none)"))));
+  // A column without a heading has marks.
+  const classOf = (column) => (header[column] === "" ? { class: "mark" } : {});
+  const body = rows.map((cells) => element("tr", {}, ...cells.map((text, column) => element("td", classOf(column), text ?? "(none)"))));
   const table = element("table", {}, element("caption", {}, caption), element("thead", {}, head), element("tbody", {}, ...body));
   return element("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": caption }, table);
 };
@@ -89,7 +91,8 @@ const showDetails = (details, stack) => {
   const body = document.getElementById("details-body");
   body.replaceChildren(element("p", {}, element("code", {}, details.request)));
   if (details.findings.length > 0) {
-    const rows = details.findings.map((one) => [one.agrees ? "✓" : "✗ differs", one.field, one.expected, one.observed]);
+    const failedFirst = [...details.findings].sort((one, other) => one.agrees - other.agrees);
+    const rows = failedFirst.map((one) => [one.agrees ? "✓" : "✗ differs", one.field, one.expected, one.observed]);
     body.append(textTable("expectations", ["", "field", "expected", "observed"], rows));
   }
   if (details.differences.length > 0) {
