@@ -50,6 +50,8 @@ class ChartCursor {
     this.mark.addEventListener("focus", () => this.show());
     this.mark.addEventListener("blur", () => this.hide());
     svg.append(this.mark);
+    // A live page moves the cursor of a chart that it draws again.
+    this.mark.chartCursor = this;
     this.move(0);
   }
 

@@ -1,6 +1,8 @@
 // The page: switches of stacks, details of checks, links.
 
-const DATA = JSON.parse(document.getElementById("data").textContent);
+const dataOf = (page) => JSON.parse(page.getElementById("data").textContent);
+// A live page replaces it together with the report.
+let DATA = dataOf(document);
 const hidden = new Set();
 
 // The charts of all runs that show the same, and share their scales.
@@ -20,8 +22,10 @@ const drawCharts = () => {
 
 const applySwitches = () => {
   for (const one of document.querySelectorAll("[data-stack]")) one.hidden = hidden.has(one.dataset.stack);
-  const shown = DATA.stacks.length - hidden.size;
-  document.getElementById("shown-count").textContent = `${shown} of ${DATA.stacks.length}`;
+  const count = document.getElementById("shown-count");
+  const shown = DATA.stacks.filter((stack) => !hidden.has(stack)).length;
+  // A live page has no report at first.
+  if (count) count.textContent = `${shown} of ${DATA.stacks.length}`;
   drawCharts();
 };
 
@@ -29,6 +33,7 @@ const prepareSwitches = () => {
   const boxes = [...document.querySelectorAll("#switches input")];
   const drawing = new Drawing(DATA, hidden, 0);
   for (const box of boxes) {
+    box.checked = !hidden.has(box.value);
     const swatch = box.parentElement.querySelector(".swatch");
     swatch.style.color = drawing.colour(box.value);
     swatch.style.borderTopStyle = drawing.dash(box.value) ? "dashed" : "solid";
@@ -106,28 +111,29 @@ const showDetails = (details, stack) => {
   document.getElementById("details").showModal();
 };
 
-const preparePage = () => {
-  document.querySelectorAll("table.sortable").forEach(prepareTable);
+const prepareReport = () => {
+  const report = document.getElementById("report");
+  report.querySelectorAll("table.sortable").forEach(prepareTable);
   prepareSwitches();
-  for (const button of document.querySelectorAll("[data-details]")) {
+  for (const button of report.querySelectorAll("[data-details]")) {
     const stack = button.closest("[data-stack]").dataset.stack;
     button.addEventListener("click", () => showDetails(DATA.details[button.dataset.run][button.dataset.details], stack));
   }
-  for (const button of document.querySelectorAll("[data-copy]")) {
+  for (const button of report.querySelectorAll("[data-copy]")) {
     button.addEventListener("click", () => copyText(document.getElementById(button.dataset.copy).textContent, button));
   }
-  for (const block of document.querySelectorAll("pre.diff")) {
+  for (const block of report.querySelectorAll("pre.diff")) {
     const kinds = { "+": "added", "-": "removed" };
     const lines = block.textContent.split("\n");
     block.replaceChildren(...lines.map((line) => element("span", { class: kinds[line[0]] ?? "" }, `${line}\n`)));
   }
-  drawCharts();
-  let timer;
-  window.addEventListener("resize", () => {
-    clearTimeout(timer);
-    timer = setTimeout(drawCharts, 100);
-  });
+  applySwitches();
 };
 
-preparePage();
+prepareReport();
+let resizeTimer;
+window.addEventListener("resize", () => {
+  clearTimeout(resizeTimer);
+  resizeTimer = setTimeout(drawCharts, 100);
+});
 document.documentElement.dataset.ready = Math.round(performance.now()).toString();
