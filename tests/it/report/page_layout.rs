@@ -47,3 +47,38 @@ fn large_page_is_small_and_quick() {
     browser.resize(390);
     assert_fits(&browser, 390);
 }
+
+#[test]
+fn printed_page_fits_on_paper() {
+    requires!(Browser);
+    let folder = folder();
+    let browser = Browser::start();
+    // A4 within its margins.
+    const PAPER: u32 = 703;
+    for record in [full_record(), large_record()] {
+        browser.open(&page(&folder, &record));
+        browser.set_paper(Some(PAPER));
+        assert_fits(&browser, PAPER);
+        let is_shown = |selector: &str| {
+            let shown =
+                format!("return [...document.querySelectorAll('{selector}')].some(one => one.checkVisibility())");
+            browser.run(&shown).as_bool() == Some(true)
+        };
+        for only_on_screens in ["nav", "#switches", ".tools button", ".command button", "details:not([open]) summary"] {
+            assert!(!is_shown(only_on_screens), "{only_on_screens} is printed");
+        }
+        for printed in [".answer", ".path", ".matrix td", "[data-chart] svg", "#provenance"] {
+            assert!(is_shown(printed), "{printed} is not printed");
+        }
+        browser.set_paper(None);
+    }
+    // Charts are drawn for paper, not shrunk to it, and for the screen afterwards.
+    let widths =
+        "[...document.querySelectorAll('[data-chart] svg[role]')].map(one => Number(one.getAttribute('width')))";
+    browser.run(&format!("window.addEventListener('beforeprint', () => {{ window.widths = {widths}; }})"));
+    assert!(browser.print() > 1);
+    let widest = |widths: Value| widths.as_array().unwrap().iter().filter_map(Value::as_u64).max();
+    assert!(widest(browser.run("return window.widths")) <= Some(PAPER.into()));
+    assert!(widest(browser.run(&format!("return {widths}"))) > Some(PAPER.into()));
+    assert_eq!(browser.console(), Vec::<String>::new());
+}

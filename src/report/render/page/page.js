@@ -9,12 +9,15 @@ const hidden = new Set();
 const peersOf = (id) =>
   Object.keys(DATA.charts).filter((other) => DATA.scales[other] === DATA.scales[id]).map((other) => DATA.charts[other]);
 
-const drawCharts = () => {
+// The width of paper within its margins, A4 or letter, in CSS pixels.
+const PAPER_WIDTH = 690;
+
+const drawCharts = (paperWidth = null) => {
   for (const holder of document.querySelectorAll("[data-chart]")) {
     const chart = DATA.charts[holder.dataset.chart];
     // A closed section has no width.
-    const width = holder.clientWidth;
-    if (!chart || width === 0) continue;
+    if (!chart || holder.clientWidth === 0) continue;
+    const width = paperWidth ?? holder.clientWidth;
     holder.replaceChildren(new Drawing(DATA, hidden, width).draw(chart, holder.dataset.label, peersOf(holder.dataset.chart)));
     holder.dataset.width = width;
   }
@@ -134,6 +137,8 @@ prepareReport();
 let resizeTimer;
 window.addEventListener("resize", () => {
   clearTimeout(resizeTimer);
-  resizeTimer = setTimeout(drawCharts, 100);
+  resizeTimer = setTimeout(() => drawCharts(), 100);
 });
+window.addEventListener("beforeprint", () => drawCharts(PAPER_WIDTH));
+window.addEventListener("afterprint", () => drawCharts());
 document.documentElement.dataset.ready = Math.round(performance.now()).toString();
