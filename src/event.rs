@@ -1,12 +1,12 @@
 //! The events of a run, and the trait of those that observe them: the progress bar, the checkpoint, the log of events, the
-//! tests.
+//! live page, the tests.
 
 pub mod line;
 
 use std::path::Path;
 
 use crate::check::evaluate::CheckFinding;
-use crate::record::{Cell, RoundRecord};
+use crate::record::{Cell, Record, RoundRecord, StackRecord};
 
 /// Something that has just happened in a run.
 #[derive(Debug)]
@@ -40,6 +40,10 @@ pub enum RunEvent<'a> {
         status: Option<u16>,
         /// Expected and observed, field by field; or why there was no response.
         outcome: Result<&'a [CheckFinding], &'a str>,
+    },
+    /// All checks of a stack have run. A stack that is visited for its checks a second time has this event again.
+    StackChecked {
+        stack: &'a StackRecord,
     },
     /// The checks are done and the rounds begin.
     RoundsPlanned {
@@ -80,6 +84,14 @@ pub enum RunEvent<'a> {
 pub trait RunObserver {
     /// Receives every event, in order.
     fn on_event(&mut self, event: &RunEvent<'_>);
+
+    /// Whether it receives interim records, which take time to make.
+    fn wants_interim_records(&self) -> bool {
+        false
+    }
+
+    /// Receives what the run has established so far, before the event that adds to it.
+    fn on_interim_record(&mut self, _record: &Record) {}
 }
 
 /// Ignores all events.

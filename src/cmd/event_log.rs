@@ -11,12 +11,15 @@ use jiff::Timestamp;
 use super::live::LiveServer;
 use crate::event::line::{Event, EventLine};
 use crate::event::{RunEvent, RunObserver};
-use crate::record::rfc3339;
+use crate::record::{Record, rfc3339};
+use crate::report::render::page::PageError;
 
 /// The file of events, if `--events` names one, and the live page, if there is one.
 pub(super) struct EventLog {
     output: Option<Output>,
     live: Option<LiveServer>,
+    /// The first error of rendering the live page.
+    page_error: Option<PageError>,
     /// The folder of the run, once it has one.
     folder: Option<PathBuf>,
     /// Whether a component may have written a log there.
@@ -38,7 +41,7 @@ pub(super) struct LoggedObserver<'a> {
 
 impl EventLog {
     pub(super) fn none() -> EventLog {
-        EventLog { output: None, live: None, folder: None, has_logs: false }
+        EventLog { output: None, live: None, page_error: None, folder: None, has_logs: false }
     }
 
     /// Creates the file, if one is wanted. A pipe is waited for until it has a reader.
@@ -84,6 +87,7 @@ impl EventLog {
     /// Fails with the first error of writing.
     pub(super) fn finish(self) -> anyhow::Result<()> {
         self.live.map_or(Ok(()), LiveServer::finish).context("serve the live page")?;
+        self.page_error.map_or(Ok(()), Err).context("update the live page")?;
         match self.output {
             Some(Output { path, error: Some(error), .. }) => {
                 Err(error).with_context(|| format!("write {}", path.display()))
@@ -100,7 +104,21 @@ impl RunObserver for LoggedObserver<'_> {
             RunEvent::Starting { .. } => self.log.has_logs = true,
             _ => {}
         }
-        self.log.write(Event::from(event));
+        if let Some(line) = Event::new(event) {
+            self.log.write(line);
+        }
         self.next.on_event(event);
+    }
+
+    fn wants_interim_records(&self) -> bool {
+        self.log.live.is_some()
+    }
+
+    fn on_interim_record(&mut self, record: &Record) {
+        if let Some(live) = &mut self.log.live
+            && let Err(error) = live.set_record(record)
+        {
+            self.log.page_error.get_or_insert(error);
+        }
     }
 }

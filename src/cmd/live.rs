@@ -1,7 +1,7 @@
 //! The server of `lab run --serve`: the page of a run while it goes on, on a port of the loopback address.
 //!
-//! It sends the events of the run as server-sent events (HTML Living Standard, section 9.2), in the format of `--events`, and the
-//! report once that is written.
+//! It sends the events of the run as server-sent events (HTML Living Standard, section 9.2), in the format of `--events`. The page is
+//! the report of what the run has established so far, and at the end the report itself.
 
 use std::convert::Infallible;
 use std::io;
@@ -21,7 +21,8 @@ use axum::routing::get;
 use futures_util::stream::{self, Stream};
 use tokio::sync::{oneshot, watch};
 
-use crate::report::render::page;
+use crate::record::Record;
+use crate::report::render::page::{self, PageError};
 
 /// How long the open pages may take to fetch the report at the end.
 const REPORT_DEADLINE: Duration = Duration::from_secs(3);
@@ -29,6 +30,7 @@ const REPORT_DEADLINE: Duration = Duration::from_secs(3);
 /// A server whose port is bound, and whose thread starts with the first event: by then lab has moved to the cores of the load,
 /// where the thread must be as well.
 pub(super) struct LiveServer {
+    title: String,
     address: SocketAddr,
     listener: Option<TcpListener>,
     state: Arc<LiveState>,
@@ -75,10 +77,16 @@ impl LiveServer {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let page = page::render_live(title)?;
+        let page = page::render_live(title, None)?;
         let content = Content { page, lines: Vec::new(), readers: 0, report: None };
         let state = LiveState { address, content: Mutex::new(content), events: watch::Sender::new(0) };
-        Ok(LiveServer { address, listener: Some(listener), state: Arc::new(state), running: None })
+        Ok(LiveServer {
+            title: title.to_owned(),
+            address,
+            listener: Some(listener),
+            state: Arc::new(state),
+            running: None,
+        })
     }
 
     /// The address for a browser.
@@ -96,6 +104,17 @@ impl LiveServer {
         let count = content.lines.len();
         drop(content);
         self.state.events.send_replace(count);
+    }
+
+    /// Shows what the run has established so far. It is rendered now, between two rounds, and not when a page fetches it, which
+    /// may be within a round.
+    ///
+    /// # Errors
+    /// The page cannot be rendered; the earlier one stays.
+    pub(super) fn set_record(&mut self, record: &Record) -> Result<(), PageError> {
+        let page = page::render_live(&self.title, Some(record))?;
+        self.state.content().page = page;
+        Ok(())
     }
 
     /// Serves the report instead of the page.
@@ -154,6 +173,7 @@ impl LiveState {
 fn router(state: Arc<LiveState>) -> Router {
     Router::new()
         .route("/", get(page))
+        .route("/update", get(update))
         .route("/events", get(events))
         .layer(middleware::from_fn_with_state(Arc::clone(&state), refuse_other_hosts))
         .with_state(state)
@@ -180,9 +200,16 @@ async fn page(State(state): State<Arc<LiveState>>) -> Response {
     if let Some(report) = &mut content.report {
         report.made += 1;
     }
-    let page = Html(content.page.clone());
-    drop(content);
-    ([(header::CACHE_CONTROL, "no-store")], page).into_response()
+    html(&content)
+}
+
+/// The same for a page that is open already, which fetches the report once more.
+async fn update(State(state): State<Arc<LiveState>>) -> Response {
+    html(&state.content())
+}
+
+fn html(content: &Content) -> Response {
+    ([(header::CACHE_CONTROL, "no-store")], Html(content.page.clone())).into_response()
 }
 
 /// A stream of events that is open.

@@ -99,7 +99,7 @@ fn write_line(text: &str) {
 impl RunObserver for Progress {
     fn on_event(&mut self, event: &RunEvent<'_>) {
         match event {
-            RunEvent::Opened { .. } => {}
+            RunEvent::Opened { .. } | RunEvent::StackChecked { .. } => {}
             RunEvent::Preparing { message } => self.print_line(message),
             RunEvent::Starting { stack } => self.show_activity(format!("starting {stack}")),
             RunEvent::Checked { stack, check, request, status, outcome } => {

@@ -25,11 +25,13 @@ mod checks;
 mod driver;
 mod exchange;
 mod hopeless;
+mod interim_records;
 mod log_compression;
 mod resume;
 mod round;
 mod rounds;
 mod run_mode;
+mod run_record;
 mod sampler;
 mod sanity;
 mod warmup;
@@ -89,7 +91,9 @@ pub async fn run<B: Backend>(
 ) -> Findings {
     let mut stacks = Vec::new();
     for stack in &scenario.stacks {
-        stacks.push(checks::check_stack(scenario, stack, "checks", backend, observer).await);
+        let checked = checks::check_stack(scenario, stack, "checks", backend, observer).await;
+        observer.on_event(&RunEvent::StackChecked { stack: &checked });
+        stacks.push(checked);
     }
     let mut varying = Volatile::default();
     if plan.repeats_checks {
@@ -98,6 +102,7 @@ pub async fn run<B: Backend>(
         for (stack, first) in scenario.stacks.iter().zip(&mut stacks).filter(|(_, first)| is_checked(first)) {
             let again = checks::check_stack(scenario, stack, "checks-again", backend, &mut ()).await;
             varying.add(checks::enter_second_visit(first, again));
+            observer.on_event(&RunEvent::StackChecked { stack: first });
         }
     }
     let differences = checks::compare_stacks(scenario, &stacks);

@@ -4,28 +4,25 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::baseline::{Baseline, BaselineError, looks};
+use super::baseline::{Baseline, BaselineError};
 use super::checkpoint::{Checkpoint, CheckpointError, CheckpointWriter};
 use super::confirmation::{ConfirmationPlan, ConfirmationRounds};
-use super::estimates::{estimates, growth};
+use super::estimates::estimates;
+use super::interim_records::InterimRecords;
 use super::interruption::{InterruptionError, run_until_interrupted};
 use super::local::Local;
 use super::placement::{Cores, PlacementError};
-use super::ranking::rankings;
 use super::run_folder::{RunFolder, RunFolderError};
 pub use super::run_mode::RunMode;
-use super::validations::validations;
+use super::run_record::record;
 use super::{Findings, RunPlan, calibration};
 use crate::event::{RunEvent, RunObserver};
 use crate::measure::machine::Machine;
 use crate::measure::other_runs::{self, RunPresence};
 use crate::provision::RequirementsError;
 use crate::provision::ToolPaths;
-use crate::record::{
-    CalibrationFile, CalibrationFileError, ComparedVersions, Confirmation, Estimate, GateOutcome, LooksRecord,
-    Manifest, ManifestError, Provenance, Record, RoundRecord, SCHEMA,
-};
-use crate::scenario::model::{Scenario, Volatile};
+use crate::record::{CalibrationFile, CalibrationFileError, Manifest, ManifestError, Provenance, Record, RoundRecord};
+use crate::scenario::model::Scenario;
 use crate::snapshot::comparison::{ComparisonError, FactsDifference, RunResults};
 use crate::snapshot::confirmation::SecondSample;
 use crate::snapshot::failures::count_failures;
@@ -35,7 +32,6 @@ use crate::stack::guard;
 use crate::stack::orphans;
 use crate::stack::prerequisites::find_installed;
 use crate::stack::process::ProcessLauncher;
-use lab_stats::decision::ALPHA;
 
 /// Why a session failed.
 #[derive(Debug, thiserror::Error)]
@@ -191,12 +187,23 @@ pub fn run(
         let message = format!("warning: another run is going on, {other}; the figures of both suffer");
         observer.on_event(&RunEvent::Preparing { message: &message });
     }
-    let mut writer = CheckpointWriter::open(&session.folder.path, &manifest, observer)?;
+    let below_noise_floor = calibration.filter(|_| measures).map(|known| calibration::warnings(scenario, &known));
+    let (confirming, earlier): (Vec<RoundRecord>, Vec<RoundRecord>) =
+        earlier.into_iter().partition(|round| round.confirms);
+    let mut observer = InterimRecords {
+        scenario,
+        mode,
+        provenance: provenance(scenario, &session, manifest.clone()),
+        below_noise_floor: below_noise_floor.clone(),
+        stacks: Vec::new(),
+        rounds: earlier.clone(),
+        next: observer,
+    };
+    let mut writer = CheckpointWriter::open(&session.folder.path, &manifest, &mut observer)?;
     let mut is_decided = |rounds: &[RoundRecord], made| baseline.is_decided(&estimates(scenario, rounds), rounds, made);
     let failed_cells =
         |rounds: &[RoundRecord], made: usize| baseline.failed_cells(&estimates(scenario, rounds), rounds, made);
     let is_confirmed = |second: SecondSample<'_>| baseline.is_confirmed(&estimates(scenario, second.rounds), second);
-    let (confirming, earlier) = earlier.into_iter().partition(|round: &RoundRecord| round.confirms);
     let confirmation = ConfirmationPlan { failed_cells: &failed_cells, is_decided: &is_confirmed, earlier: confirming };
     let plan = RunPlan {
         confirmation: mode.confirms().then_some(confirmation),
@@ -211,7 +218,6 @@ pub fn run(
         return Ok(SessionOutcome::Interrupted { run: session.folder.run, checkpoint_error });
     };
     let run = finish(scenario, mode, &session, (manifest, findings), &baseline);
-    let below_noise_floor = calibration.filter(|_| measures).map(|known| calibration::warnings(scenario, &known));
     let record = Record { below_noise_floor, ..run.record };
     let record_error = session.folder.write_record(&record).err();
     let housekeeping = session.folder.compress_logs().and_then(|()| session.folder.remove_old_runs(scenario.kept_runs));
@@ -266,13 +272,8 @@ fn finish(
         Ok(difference) => (difference, None),
         Err(error) => (None, Some(error)),
     };
-    let provenance = Provenance {
-        load_cores: session.cores.load.clone(),
-        stack_cores: session.cores.stack.clone(),
-        ..Provenance::new(session.folder.run.clone(), scenario, manifest)
-    };
     FinishedRun {
-        record: record(scenario, mode, provenance, findings, (estimates, gate)),
+        record: record(scenario, mode, provenance(scenario, session, manifest), findings, (estimates, gate)),
         file: session.folder.record_file(),
         facts_difference,
         comparison_error,
@@ -283,46 +284,11 @@ fn finish(
     }
 }
 
-/// The record of a run on a machine without calibration.
-fn record(
-    scenario: &Scenario,
-    mode: RunMode,
-    provenance: Provenance,
-    findings: Findings,
-    (estimates, gate): (Vec<Estimate>, GateOutcome),
-) -> Record {
-    let has_loads = mode != RunMode::ChecksOnly;
-    Record {
-        schema: SCHEMA,
-        provenance,
-        comparison: scenario.comparison.as_ref().map(ComparedVersions::new),
-        rankings: if has_loads { rankings(scenario, &findings.rounds) } else { Vec::new() },
-        validations: if has_loads { validations(scenario, &findings.rounds) } else { Vec::new() },
-        below_noise_floor: None,
-        looks: LooksRecord { declared: looks(scenario), made: findings.looks_made },
-        confirmation: findings.confirmation.map(|second| Confirmation {
-            cells: second.cells,
-            error: ALPHA,
-            looks: LooksRecord { declared: looks(scenario), made: second.looks_made },
-            rounds: second.rounds,
-        }),
-        growth: growth(scenario, &findings.rounds),
-        stacks: findings.stacks,
-        differences: findings.differences,
-        volatile_line: volatile_line(scenario, findings.varying),
-        rounds: findings.rounds,
-        estimates,
-        gate,
-        left_out: Vec::new(),
+/// The provenance of a record that is made now.
+fn provenance(scenario: &Scenario, session: &Session, manifest: Manifest) -> Provenance {
+    Provenance {
+        load_cores: session.cores.load.clone(),
+        stack_cores: session.cores.stack.clone(),
+        ..Provenance::new(session.folder.run.clone(), scenario, manifest)
     }
-}
-
-/// The volatile line of the scenario with what varies; `None` if nothing does.
-fn volatile_line(scenario: &Scenario, varying: Volatile) -> Option<String> {
-    if varying.is_empty() {
-        return None;
-    }
-    let mut volatile = scenario.volatile.clone();
-    volatile.add(varying);
-    Some(volatile.line())
 }

@@ -30,6 +30,7 @@ mod confirmation;
 mod driven_stacks;
 mod growth;
 mod hopeless;
+mod interim_records;
 mod past;
 
 fn stack(name: &str) -> Stack {

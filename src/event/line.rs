@@ -157,9 +157,11 @@ pub enum RoundWord {
     Unavailable,
 }
 
-impl<'a> From<&RunEvent<'a>> for Event<'a> {
-    fn from(event: &RunEvent<'a>) -> Event<'a> {
-        match *event {
+impl<'a> Event<'a> {
+    /// `None` for an event whose content is in other lines.
+    #[must_use]
+    pub fn new(event: &RunEvent<'a>) -> Option<Event<'a>> {
+        Some(match *event {
             RunEvent::Opened { scenario, run, folder } => Event::RunStarted {
                 schema: EVENT_SCHEMA,
                 lab: env!("CARGO_PKG_VERSION"),
@@ -182,7 +184,8 @@ impl<'a> From<&RunEvent<'a>> for Event<'a> {
             RunEvent::MoreRoundsPlanned { look, visits } => Event::MoreRoundsPlanned { look, visits },
             RunEvent::RoundStarted { block, load, stack } => Event::RoundStarted { block, load, stack },
             RunEvent::RoundEnded { round } => Event::RoundEnded(RoundLine::new(round)),
-        }
+            RunEvent::StackChecked { .. } => return None,
+        })
     }
 }
 

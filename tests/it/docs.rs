@@ -348,6 +348,11 @@ fn how_to_find_a_server_runs() {
 }
 
 #[test]
+fn how_to_look_at_a_run_runs() {
+    run_page("docs/how-to/look-at-a-run.md");
+}
+
+#[test]
 fn how_to_use_the_schema_runs() {
     run_page("docs/how-to/use-the-schema.md");
 }

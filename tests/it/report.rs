@@ -12,6 +12,8 @@ use tempfile::TempDir;
 mod live;
 mod made;
 mod page;
+mod page_layout;
+mod page_records;
 
 use crate::scenario::snapshots;
 use crate::support::{assert_exit, text};

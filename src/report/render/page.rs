@@ -14,18 +14,22 @@ use crate::record::Record;
 use crate::report::view::page::Page;
 
 const TEMPLATES: [(&str, &str); 6] = [
+    ("progress.html", include_str!("page/progress.html")),
     ("page.html", include_str!("page/page.html")),
     ("macros.html", include_str!("page/macros.html")),
     ("verdict.html", include_str!("page/verdict.html")),
     ("checks.html", include_str!("page/checks.html")),
     ("trust.html", include_str!("page/trust.html")),
-    ("live.html", include_str!("page/live.html")),
 ];
 const STYLE: &str = include_str!("page/page.css");
 const SCRIPT: &str =
     concat!(include_str!("page/tables.js"), include_str!("page/charts.js"), include_str!("page/page.js"));
-const LIVE_SCRIPT: &str =
-    concat!(include_str!("page/tables.js"), include_str!("page/charts.js"), include_str!("page/live.js"));
+const LIVE_SCRIPT: &str = concat!(
+    include_str!("page/tables.js"),
+    include_str!("page/charts.js"),
+    include_str!("page/page.js"),
+    include_str!("page/live.js")
+);
 /// Observable Plot: see `assets/README.md`.
 const LIBRARY: &str = include_str!("../../../assets/plot/plot.min.js");
 
@@ -42,29 +46,28 @@ pub enum PageError {
 /// # Errors
 /// [`PageError`].
 pub fn render(records: &[Record]) -> Result<String, PageError> {
-    let page = Page::new(records);
-    let context = context! {
-        page => Serde(&page),
-        data => script_data(&page)?,
-        style => STYLE,
-        scripts => vec![LIBRARY, SCRIPT],
-        policy => policy([LIBRARY, SCRIPT]),
-    };
-    Ok(environment()?.get_template("page.html")?.render(context)?)
+    render_page(&Page::new(records), [LIBRARY, SCRIPT])
 }
 
-/// The page of a run that goes on. Its script reads the events of the run from `/events` of the server that serves it.
+/// The page of a run that goes on, with its interim record once it has one. Its script reads the events of the run from `/events` of
+/// the server that serves it, and the page with newer records from `/update`.
 ///
 /// # Errors
 /// [`PageError`].
-pub fn render_live(title: &str) -> Result<String, PageError> {
+pub fn render_live(title: &str, record: Option<&Record>) -> Result<String, PageError> {
+    render_page(&Page::live(title, record), [LIBRARY, LIVE_SCRIPT])
+}
+
+fn render_page(page: &Page, scripts: [&'static str; 2]) -> Result<String, PageError> {
+    let connections = if page.is_live { "; connect-src 'self'" } else { "" };
     let context = context! {
-        title,
+        page => Serde(page),
+        data => script_data(page)?,
         style => STYLE,
-        scripts => vec![LIBRARY, LIVE_SCRIPT],
-        policy => policy([LIBRARY, LIVE_SCRIPT]) + "; connect-src 'self'",
+        scripts,
+        policy => policy(scripts) + connections,
     };
-    Ok(environment()?.get_template("live.html")?.render(context)?)
+    Ok(environment()?.get_template("page.html")?.render(context)?)
 }
 
 fn environment() -> Result<Environment<'static>, minijinja::Error> {

@@ -1,6 +1,6 @@
 //! The faults of earlier comparisons, and how this run avoids each. A fault has a row if the record covers it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::provenance::core_list;
 use crate::record::{Measured, Record, RoundOutcome};
@@ -51,24 +51,26 @@ fn errors(measured: &[&Measured]) -> [String; 2] {
 fn checks(record: &Record) -> [String; 2] {
     let names: BTreeSet<&str> = record.stacks.iter().flat_map(|stack| &stack.checks).map(|c| c.name.as_str()).collect();
     let checked: Vec<_> = record.stacks.iter().filter(|stack| !stack.checks.is_empty()).collect();
-    let skipped = names.iter().filter_map(|name| {
-        let without: Vec<&str> = checked
-            .iter()
-            .filter(|stack| !stack.checks.iter().any(|check| check.name == **name))
-            .map(|stack| stack.name.as_str())
-            .collect();
-        (!without.is_empty()).then(|| format!("“{name}” does not apply to {} (the kind says why)", without.join(", ")))
-    });
-    let skipped: Vec<String> = skipped.collect();
+    // Checks that the same stacks skip share a part of the sentence.
+    let mut skipped: BTreeMap<Vec<&str>, Vec<String>> = BTreeMap::new();
+    for name in &names {
+        let without = checked.iter().filter(|stack| !stack.checks.iter().any(|check| check.name == *name));
+        let without: Vec<&str> = without.map(|stack| stack.name.as_str()).collect();
+        if !without.is_empty() {
+            skipped.entry(without).or_default().push(format!("“{name}”"));
+        }
+    }
     let failed = checked.iter().filter(|stack| !stack.passed()).count();
     let mut guard = format!(
         "only stacks that pass every check are measured ({}, {} failed)",
         counted(names.len(), "check"),
         counted(failed, "stack")
     );
-    for one in skipped {
-        guard.push_str("; ");
-        guard.push_str(&one);
+    for (stacks, checks) in &skipped {
+        guard.push_str(&format!("; not sent to {}: {}", stacks.join(", "), checks.join(", ")));
+    }
+    if !skipped.is_empty() {
+        guard.push_str(" (the scenario or the kind of the server says why)");
     }
     ["different behaviour, such as keep-alive on some stacks only".to_owned(), guard]
 }

@@ -22,6 +22,8 @@ const TOLERANCE: f64 = 0.5;
 #[derive(Debug, Serialize)]
 pub struct Page {
     pub title: String,
+    /// Whether the run goes on.
+    pub is_live: bool,
     /// lab's version.
     pub lab: &'static str,
     /// The stacks of all runs, each once.
@@ -56,11 +58,19 @@ impl Page {
         titles.dedup();
         Page {
             title: titles.join(" · "),
+            is_live: false,
             lab: env!("CARGO_PKG_VERSION"),
             stacks,
             runs: records.iter().enumerate().map(|(index, record)| RunPage::new(record, index)).collect(),
             agreement: agreement(records),
         }
+    }
+
+    /// The page of a run that goes on, without sections until something is established.
+    #[must_use]
+    pub fn live(title: &str, record: Option<&Record>) -> Page {
+        let runs = record.map_or(&[][..], std::slice::from_ref);
+        Page { title: title.to_owned(), is_live: true, ..Page::new(runs) }
     }
 
     #[must_use]

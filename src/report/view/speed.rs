@@ -32,6 +32,19 @@ pub struct Unmeasured<'a> {
 }
 
 impl<'a> SpeedView<'a> {
+    /// A line for each reason why stacks were not measured.
+    #[must_use]
+    pub fn unmeasured_by_reason(&self) -> Vec<String> {
+        let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for one in &self.unmeasured {
+            by_reason.entry(&one.reason).or_default().push(one.stack);
+        }
+        by_reason
+            .into_iter()
+            .map(|(reason, stacks)| format!("not measured ({reason}): {}", stacks.join(", ")))
+            .collect()
+    }
+
     #[must_use]
     pub fn new(record: &'a Record, load: &str) -> SpeedView<'a> {
         let is_many = has_many_stacks(record);

@@ -57,14 +57,20 @@ impl StackSummary<'_> {
 /// The loads that drove any stack, in the scenario's order.
 #[must_use]
 pub fn driven_loads(record: &Record) -> Vec<&str> {
+    numbered_loads(record).into_iter().map(|(_, load)| load).collect()
+}
+
+/// The same, each with its number among all loads that are to drive a stack. It stays the same while a run goes on.
+#[must_use]
+pub fn numbered_loads(record: &Record) -> Vec<(usize, &str)> {
     let mut loads: Vec<&str> = Vec::new();
     for estimate in &record.estimates {
-        let is_driven = record.rounds.iter().any(|round| round.load == estimate.load);
-        if is_driven && !loads.contains(&estimate.load.as_str()) {
+        if !loads.contains(&estimate.load.as_str()) {
             loads.push(&estimate.load);
         }
     }
-    loads
+    let is_driven = |load: &str| record.rounds.iter().any(|round| round.load == load);
+    loads.into_iter().enumerate().filter(|(_, load)| is_driven(load)).collect()
 }
 
 /// Every stack that a load has driven: the best first, those without a rank last.

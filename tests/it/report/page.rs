@@ -1,12 +1,10 @@
 //! Pages of records, most of them in a browser.
 
-use std::path::PathBuf;
-
 use lab::exit::Exit;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use super::made::{self, FIRST};
+use super::page_records::{full_record, page, with_histograms_and_curves};
 use super::{GROUPS, folder, report, stdout};
 use crate::support::{Browser, Project, assert_exit, requires, short, text, wait_until};
 
@@ -16,66 +14,6 @@ const AXE: &str = include_str!("../../../assets/axe/axe.min.js");
 /// What would run as a script, or end an element, where a text is not escaped.
 const HOSTILE: &str =
     "\"'><img src=x onerror=\"window.hostile=1\"></script></style><script>window.hostile=1</script><!--{{1}}";
-
-/// The page of a record that has something in every section.
-fn page(folder: &TempDir, record: &Value) -> PathBuf {
-    made::write(folder.path(), "page.json", record);
-    stdout(folder.path(), &["page.json", "--output", "page.html"]);
-    folder.path().join("page.html")
-}
-
-/// A record with a stack behind a proxy, a failed check, a gate, histograms and curves.
-fn full_record() -> Value {
-    let mut record = made::record("full", &FIRST, GROUPS);
-    let (proxied, direct) = (2, 0);
-    record["stacks"][proxied]["components"] =
-        json!([{ "role": "proxy", "version": "nginx 1.22.1" }, { "role": "server", "version": "bjoern 1.6" }]);
-    record["stacks"][proxied]["topology"] = json!({
-        "app": "pong:app", "interface": "wsgi", "protocol": "http", "workers": "2 workers", "threads": 4, "backend": "process",
-    });
-    let finding = json!({ "field": "status", "expected": "200", "observed": "502", "agrees": false });
-    let headers_report = |address: &str| {
-        let view = json!({ "remote_addr": address, "scheme": "http", "host": "h", "root_path": "", "path": "/headers",
-                           "query_string": "", "url_root": "http://h/" });
-        let received = json!({ "method": "GET", "target": "/headers", "version": "HTTP/1.1",
-                               "headers": [["Host", "h"], ["X-Forwarded-For", address]] });
-        json!({ "upstream": received, "app": view, "before_proxy_fix": view }).to_string()
-    };
-    for (stack, address, findings) in [(direct, "{client}", json!([])), (proxied, "203.0.113.9", json!([finding]))] {
-        record["stacks"][stack]["checks"][0]["outcome"]["findings"] = findings;
-        record["stacks"][stack]["checks"][0]["outcome"]["observed"]["body"] = json!(headers_report(address));
-    }
-    record["gate"]["failed_checks"] = json!(1);
-    record["gate"]["metrics"] = json!([{
-        "load": "keep-alive", "stack": "granian", "metric": "cpu_per_request", "margin": 0.05, "ratio": 1.01, "committed": 1.0,
-        "change": { "lower": 0.98, "upper": 1.03, "confidence": 0.95 }, "verdict": "pass", "look": 1, "rounds": 6,
-        "further_rounds": null, "because": null,
-    }]);
-    record["gate"]["limits"] = json!([{
-        "load": "keep-alive", "stack": "granian", "metric": "throughput", "limit": 2500.0, "value": 3000.0, "interval": null,
-        "verdict": "inconclusive", "rounds": 6, "further_rounds": null, "because": null,
-    }]);
-    record["gate"]["facts"] = json!("changed");
-    record["gate"]["facts_difference"] = json!("  status: 200\n- Server: a\n+ Server: b");
-    with_histograms_and_curves(&mut record);
-    record
-}
-
-fn with_histograms_and_curves(record: &mut Value) {
-    let mut histogram = lab_load::wire::histogram::empty();
-    (1..=60_000_u64).for_each(|request| histogram.record(100 + request * request / 40_000).unwrap());
-    let histogram = lab_load::wire::histogram::encode(&histogram).unwrap();
-    let curve = |sample: u64| {
-        json!({ "at_us": sample * 250_000, "rss_bytes": 20_000_000 + sample * 4_096, "pss_bytes": null, "open_fds": 9,
-                "processes": 1, "threads": 1, "connections": 1, "accept_queue": 0 })
-    };
-    let curve: Vec<Value> = (0..40).map(curve).collect();
-    for round in record["rounds"].as_array_mut().unwrap() {
-        round["service_time"]["histogram"] = json!(histogram);
-        round["open"]["response_time"]["histogram"] = json!(histogram);
-        round["components"][0]["curve"] = json!(curve);
-    }
-}
 
 #[test]
 fn run_writes_its_page() {
@@ -88,6 +26,7 @@ fn run_writes_its_page() {
     assert!(page.contains("What does the proxy change"), "{}", &page[..2000]);
     let [diagram, protocol] = ["<span class=\"role\">app</span>hello", "</span>http</span>"];
     assert!(page.contains(diagram) && page.contains(protocol), "the path of a request");
+    assert!(page.replace("&#x2f;", "/").contains(" run scenarios/default.toml</pre>"), "the exact command");
 }
 
 #[test]
@@ -199,6 +138,40 @@ fn switches_a_stack(browser: &Browser) {
 }
 
 #[test]
+fn charts_show_ranks_and_thresholds() {
+    requires!(Browser);
+    let folder = folder();
+    let browser = Browser::start();
+    browser.open(&page(&folder, &full_record()));
+    let count = |chart: &str, marks: &str| {
+        browser.run(&format!("return document.querySelectorAll(\"[data-chart='run-1-{chart}'] {marks}\").length"))
+    };
+    assert_eq!(count("throughput-1", "[fill='var(--bad)'] path"), json!(1), "the limit of granian");
+    assert_eq!(
+        count("gate", "line[stroke='var(--bad)'], [stroke='var(--bad)'] line"),
+        json!(1),
+        "the margin of its cost"
+    );
+    let names = browser.run("return document.querySelector(\"[data-chart='run-1-throughput-1'] svg\").textContent");
+    for ranked in ["1–2  bjoern", "1–2  fastwsgi", "3  granian", "4  wsgiref"] {
+        assert!(names.as_str().unwrap().contains(ranked), "{ranked} in {names}");
+    }
+}
+
+#[test]
+fn links_of_the_page_lead_somewhere() {
+    requires!(Browser);
+    let folder = folder();
+    let browser = Browser::start();
+    browser.open(&page(&folder, &full_record()));
+    let broken = "return [...document.querySelectorAll('a')].map(one => one.getAttribute('href')) \
+                  .filter(target => !target.startsWith('#') || !document.getElementById(target.slice(1)))";
+    assert_eq!(browser.run(broken), json!([]));
+    let without = "return [...document.querySelectorAll('main h2, figure.chart')].filter(one => !one.querySelector('a.anchor')).length";
+    assert_eq!(browser.run(without), json!(0), "every section and figure has a link to itself");
+}
+
+#[test]
 fn tooltips_are_reached_by_keyboard() {
     requires!(Browser);
     let folder = folder();
@@ -266,47 +239,32 @@ fn runs_side_by_side_share_their_scales() {
 }
 
 #[test]
-fn page_fits_phones_and_desks() {
-    requires!(Browser);
-    let folder = folder();
-    let browser = Browser::start();
-    browser.open(&page(&folder, &full_record()));
-    for width in [390, 1400] {
-        browser.resize(width);
-        let drawn = "return Math.max(...[...document.querySelectorAll('.plot svg')].map(one => one.getBoundingClientRect().right))";
-        wait_until("the charts fit", || browser.run(drawn).as_f64() <= Some(f64::from(width)));
-        assert_fits(&browser, width);
-    }
-}
-
-#[track_caller]
-pub(super) fn assert_fits(browser: &Browser, width: u32) {
-    let overflow = browser.run("return document.documentElement.scrollWidth - window.innerWidth");
-    assert!(overflow.as_i64() <= Some(0), "{width} pixels are exceeded by {overflow}");
-}
-
-#[test]
 fn page_is_accessible_in_both_schemes() {
     requires!(Browser);
     let folder = folder();
     let browser = Browser::start();
     browser.open(&page(&folder, &full_record()));
-    browser.run(AXE);
     let mut grounds = Vec::new();
     for scheme in ["light", "dark"] {
         browser.set_colour_scheme(scheme);
         grounds.push(browser.run("return getComputedStyle(document.body).backgroundColor"));
-        for opens in ["", "document.querySelector('.matrix td.failed button').click();"] {
-            let faults = browser.run_async(&format!(
-                "{opens} axe.run(document, {{ resultTypes: ['violations'] }}).then(found => done(found.violations \
-                 .filter(one => ['serious', 'critical'].includes(one.impact)) \
-                 .map(one => one.id + ': ' + one.nodes.map(node => node.html).slice(0, 3).join(' | '))))"
-            ));
-            assert_eq!(faults, json!([]), "{scheme}");
+        for opens in ["", "document.querySelector('.matrix td.failed button').click()"] {
+            browser.run(opens);
+            assert_eq!(serious_faults(&browser), json!([]), "{scheme}");
         }
         browser.run("document.querySelector('dialog').close()");
     }
     assert_ne!(grounds[0], grounds[1], "the page follows the system's setting");
+}
+
+/// What axe-core finds on the page.
+pub(super) fn serious_faults(browser: &Browser) -> Value {
+    browser.run(AXE);
+    browser.run_async(
+        "axe.run(document, { resultTypes: ['violations'] }).then(found => done(found.violations \
+         .filter(one => ['serious', 'critical'].includes(one.impact)) \
+         .map(one => one.id + ': ' + one.nodes.map(node => node.html).slice(0, 3).join(' | '))))",
+    )
 }
 
 #[test]
@@ -368,39 +326,6 @@ fn make_hostile(value: &mut Value, key: &str) {
         Value::Object(fields) => fields.iter_mut().for_each(|(key, value)| make_hostile(value, key)),
         _ => {}
     }
-}
-
-/// The size of the comparison of WSGI servers: 24 stacks in 9 blocks, with histograms and curves.
-#[test]
-fn large_page_is_small_and_quick() {
-    requires!(Browser);
-    let folder = folder();
-    let names: Vec<&'static str> = (0..24).map(|stack| &*format!("server-{stack:02}").leak()).collect();
-    let rows: Vec<made::Row> =
-        names.iter().zip(1..).map(|(name, n)| (*name, 9_000.0 / f64::from(n), 12.0 * f64::from(n))).collect();
-    let groups: Vec<&[&str]> = names.chunks(1).collect();
-    let mut record = made::record("large", &rows, &groups);
-    let rounds = record["rounds"].as_array_mut().unwrap();
-    let further: Vec<Value> = rounds.iter().filter(|round| round["block"].as_u64() < Some(3)).cloned().collect();
-    rounds.extend(further.into_iter().map(|mut round| {
-        round["block"] = json!(round["block"].as_u64().unwrap() + 6);
-        round
-    }));
-    // A check that most stacks do not run.
-    let checks = record["stacks"][0]["checks"].as_array_mut().unwrap();
-    let mut own = checks[0].clone();
-    own["name"] = json!("a check of its own");
-    checks.push(own);
-    with_histograms_and_curves(&mut record);
-    let page = page(&folder, &record);
-    let bytes = std::fs::metadata(&page).unwrap().len();
-    assert!(bytes < 1_000_000, "{bytes} bytes");
-    let browser = Browser::start();
-    browser.open(&page);
-    let ready = browser.run("return Number(document.documentElement.dataset.ready)");
-    assert!(ready.as_f64() < Some(1_000.0), "ready after {ready} ms");
-    browser.resize(390);
-    assert_fits(&browser, 390);
 }
 
 #[test]

@@ -4,10 +4,13 @@ use std::io::{BufRead, BufReader, Lines};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use http::Method;
 use hyper_util::client::legacy::connect::HttpConnector;
+use regex::Regex;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use url::{ParseError, Url};
@@ -123,6 +126,22 @@ impl Browser {
     pub(crate) fn set_colour_scheme(&self, scheme: &str) {
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
         self.devtools("Emulation.setEmulatedMedia", &features);
+    }
+
+    /// Lays the page out as on paper of this width; `None` for the screen.
+    pub(crate) fn set_paper(&self, width: Option<u32>) {
+        let medium = if width.is_some() { "print" } else { "" };
+        self.devtools("Emulation.setEmulatedMedia", &json!({ "media": medium }));
+        self.resize(width.unwrap_or(1400));
+    }
+
+    /// Prints the page into a PDF and throws it away; the number of its pages.
+    pub(crate) fn print(&self) -> usize {
+        let pdf = self.command("print", json!({}));
+        let pdf = STANDARD.decode(pdf.as_str().unwrap()).unwrap();
+        assert!(pdf.starts_with(b"%PDF"));
+        let pages = Regex::new(r"/Type\s*/Page\b").unwrap();
+        pages.find_iter(&String::from_utf8_lossy(&pdf)).count()
     }
 
     /// The messages on the console since the last call, errors of requests and of scripts among them.

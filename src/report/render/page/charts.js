@@ -21,7 +21,7 @@ const short = (format) => (value) => format(value).replace(/\.0+(?= )/, "").repl
 const signed = (value) => `${value > 0 ? "+" : ""}${value.toFixed(1)} %`;
 
 // 1 / (1 - quantile) at the marks of a scale of nines.
-const TAILS = [1, 2, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7];
+const TAILS = [2, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7];
 const COLOURS = 10;
 const DASHES = ["", "6 3", "2 3", "8 3 2 3"];
 
@@ -50,6 +50,8 @@ class ChartCursor {
     this.mark.addEventListener("focus", () => this.show());
     this.mark.addEventListener("blur", () => this.hide());
     svg.append(this.mark);
+    // A live page moves the cursor of a chart that it draws again.
+    this.mark.chartCursor = this;
     this.move(0);
   }
 

@@ -1,15 +1,8 @@
-// The page of a run that goes on: events come from lab, and the report replaces the page at the end.
+// The page of a run that goes on: events come from lab, each round brings a new report, and the last one replaces the page.
 
-const newRun = () => ({
-  planned: 0,
-  made: 0,
-  begun: performance.now(),
-  // By stack: why it cannot run, if it cannot.
-  stacks: new Map(),
-  // By check, then by stack: the event of its last result.
-  checks: new Map(),
-  rounds: [],
-});
+const LATEST_ROUNDS = 8;
+
+const newRun = () => ({ planned: 0, made: 0, begun: performance.now(), rounds: [] });
 let run = newRun();
 
 const show = (id, text) => {
@@ -30,155 +23,134 @@ const showProgress = () => {
   show("state", `round ${run.made} of ${planned}${estimate}`);
 };
 
-const median = (values) => {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  if (sorted.length === 0) return null;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+const cell = (value, format) => (typeof value === "number" ? format(value) : "–");
+
+const remarkOn = (round) => {
+  const reason = round.error ?? (round.issues ?? []).join("; ");
+  if (round.outcome !== "measured") return `could not run: ${reason}`;
+  return round.valid ? reason : `void: ${reason}`;
 };
 
-const stackNames = () => [...run.stacks.keys()];
-
-const plainTable = (caption, header, rows, name = "") => {
-  const head = header.map((text) => element("th", { scope: "col" }, text));
-  const body = rows.map((cells) => element("tr", {}, ...cells.map((cell) => (cell instanceof Node ? cell : element("td", {}, cell)))));
-  const table = element("table", { class: name }, element("caption", {}, caption),
-    element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...body));
-  return element("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": caption }, table);
+const showLatestRounds = () => {
+  const rows = run.rounds.slice(-LATEST_ROUNDS).reverse().map((round) => [
+    round.stack, round.load, cell(round.throughput_per_s, grouped), cell(round.p99_us, micros),
+    cell(round.cpu_per_request_us, micros), String(round.block + 1), remarkOn(round),
+  ]);
+  const header = ["stack", "load", "req/s", "p99", "CPU/req", "block", "remarks"];
+  document.getElementById("latest-rounds").replaceChildren(textTable("the latest rounds", header, rows));
 };
 
-const resultsOf = (stack) => [...run.checks.values()].map((results) => results.get(stack)).filter(Boolean);
-
-const stackState = (stack) => {
-  const reason = run.stacks.get(stack);
-  if (reason !== null) return ["bad", reason];
-  const results = resultsOf(stack);
-  const passed = results.filter((result) => result.passed).length;
-  if (results.length === 0) return ["neutral", "started"];
-  return [passed === results.length ? "good" : "bad", `${passed} of ${results.length} checks passed so far`];
+// Parts of the report that keep their name when it is replaced: by their section, figure and caption, and their number among those.
+const namedParts = (selector) => {
+  const counts = new Map();
+  const parts = new Map();
+  for (const part of document.getElementById("report").querySelectorAll(selector)) {
+    const section = part.closest("section")?.querySelector("h2").id;
+    const caption = part.id || part.querySelector(":scope > summary, :scope > caption")?.textContent;
+    const name = [section, part.closest("figure")?.id, part.localName, caption].join(" ");
+    const count = (counts.get(name) ?? 0) + 1;
+    counts.set(name, count);
+    parts.set(`${name} ${count}`, part);
+  }
+  return parts;
 };
 
-const showStacks = () => {
-  document.getElementById("stack-states").replaceChildren(...stackNames().map((stack) => {
-    const [tone, text] = stackState(stack);
-    return element("li", {}, element("strong", {}, stack), " ", element("span", { class: `word ${tone}` }, text));
-  }));
+const FOCUSABLE = "a, button, input, summary, [tabindex]";
+
+// The element with the focus: its position within the innermost part that has a name.
+const focusedPosition = () => {
+  const focused = document.activeElement;
+  for (const [name, part] of [...namedParts("details, figure, table, section")].reverse()) {
+    if (!part.contains(focused)) continue;
+    const index = [...part.querySelectorAll(FOCUSABLE)].indexOf(focused);
+    return { name, index, value: focused.chartCursor?.position };
+  }
+  return null;
 };
 
-const checkCell = (result) => {
-  const [name, mark, word] = !result ? ["not-run", "·", "not run"] : result.passed ? ["passed", "✓", "passed"] : ["failed", "✗", "failed"];
-  return element("td", { class: name }, element("span", { "aria-hidden": "true" }, mark), element("span", { class: "visually-hidden" }, word));
+const restoreFocus = ({ name, index, value }) => {
+  const part = namedParts("details, figure, table, section").get(name);
+  const focused = part && [...part.querySelectorAll(FOCUSABLE)][index];
+  if (value !== undefined) focused?.chartCursor?.move(value);
+  focused?.focus({ preventScroll: true });
 };
 
-const reasonsOf = (result) => [
-  ...(result.findings ?? []).map((one) => `${one.field}: expected ${one.expected}, observed ${one.observed}`),
-  ...(result.error ? [result.error] : []),
-];
+// The first part in the window, which stays where it is.
+const partInView = () =>
+  [...document.querySelectorAll("#report [id]")].find((part) => part.getBoundingClientRect().top >= 0);
 
-const showChecks = () => {
-  const stacks = stackNames().filter((stack) => resultsOf(stack).length > 0);
-  const results = stacks.flatMap(resultsOf);
-  const failed = results.filter((result) => !result.passed);
-  show("check-counts", `${results.length - failed.length} passed, ${failed.length} failed`);
-  const rows = [...run.checks].map(([check, own]) => [element("th", { scope: "row" }, check), ...stacks.map((stack) => checkCell(own.get(stack)))]);
-  document.getElementById("check-matrix").replaceChildren(plainTable("matrix of checks", ["check", ...stacks], rows, "matrix"));
-  document.getElementById("failures").replaceChildren(...failed.map((result) =>
-    element("li", {}, `${result.check} on ${result.stack}`, element("pre", {}, reasonsOf(result).join("\n")))));
-};
-
-// The rounds of a load as the points of a chart. Intervals and ranks come with the report.
-const pointsOf = (load, metric, key) => {
-  const rounds = run.rounds.filter((round) => round.load === load && typeof round[key] === "number");
-  const stacks = [...new Set(rounds.map((round) => round.stack))].map((stack) => {
-    const own = rounds.filter((round) => round.stack === stack);
-    const valid = own.filter((round) => round.valid).map((round) => round[key]);
-    return {
-      stack, is_reference: false, rank: null, median: median(valid), interval: null, limit: null,
-      rounds: own.map((round) => ({ block: round.block, value: round[key], is_valid: round.valid })),
-    };
+// Shows a newer report, and leaves opened details, sorted tables, the focus and the scroll position as they are.
+const replaceReport = (page) => {
+  const opened = [...namedParts("details")].filter(([, part]) => part.open).map(([name]) => name);
+  const sorted = [...namedParts("table.sortable")].flatMap(([name, table]) => {
+    const column = [...table.tHead.rows[0].cells].findIndex((head) => head.hasAttribute("aria-sort"));
+    return column < 0 ? [] : [{ name, column, direction: table.tHead.rows[0].cells[column].getAttribute("aria-sort") }];
   });
-  return { kind: "points", metric, stacks };
+  const focus = focusedPosition();
+  const inView = partInView();
+  const top = inView?.getBoundingClientRect().top;
+  DATA = dataOf(page);
+  document.querySelector("header").replaceWith(page.querySelector("header"));
+  document.getElementById("report").replaceWith(page.getElementById("report"));
+  const details = namedParts("details");
+  for (const name of opened) details.get(name)?.setAttribute("open", "");
+  prepareReport();
+  const tables = namedParts("table.sortable");
+  for (const { name, column, direction } of sorted) {
+    const table = tables.get(name);
+    if (table?.tHead.rows[0].cells[column]) sortRows(table, column, direction);
+  }
+  if (focus) restoreFocus(focus);
+  const moved = inView && document.getElementById(inView.id);
+  if (moved) window.scrollBy({ top: moved.getBoundingClientRect().top - top, behavior: "instant" });
 };
 
-const speedTable = (load) => {
-  const stacks = [...new Set(run.rounds.filter((round) => round.load === load).map((round) => round.stack))];
-  const rows = stacks.map((stack) => {
-    const own = run.rounds.filter((round) => round.load === load && round.stack === stack);
-    const valid = own.filter((round) => round.valid);
-    const cell = (key, format) => {
-      const value = median(valid.map((round) => round[key]).filter((value) => typeof value === "number"));
-      return value === null ? "–" : format(value);
-    };
-    return [stack, `${valid.length}/${own.length}`, cell("throughput_per_s", grouped), cell("p99_us", micros), cell("cpu_per_request_us", micros)];
-  });
-  return plainTable("medians over the valid rounds so far", ["stack", "rounds", "req/s", "p99", "CPU/req"], rows);
+let isFetching = false;
+let isOutdated = false;
+
+// Fetches the report, and once more if it was outdated in the meantime.
+const updateReport = async () => {
+  isOutdated = true;
+  const dialog = document.getElementById("details");
+  // Whoever reads the details of a check returns to the cell that opened them.
+  if (isFetching || dialog.open) return;
+  isFetching = true;
+  while (isOutdated && !dialog.open) {
+    isOutdated = false;
+    try {
+      const response = await fetch("/update");
+      const page = new DOMParser().parseFromString(await response.text(), "text/html");
+      if (dialog.open) isOutdated = true;
+      else replaceReport(page);
+    } catch {
+      // lab has ended: the page keeps what it shows.
+      break;
+    }
+  }
+  isFetching = false;
 };
 
-// A chart for each of the metrics that the rounds have: their name, their key in events, their title.
-const chartsOf = (load, metrics, width) => {
-  const drawing = new Drawing({ stacks: stackNames() }, new Set(), width);
-  return metrics.flatMap(([metric, key, title]) => {
-    const chart = pointsOf(load, metric, key);
-    if (chart.stacks.length === 0) return [];
-    return [element("h4", {}, title), element("div", { class: "plot" }, drawing.draw(chart, `${title} under ${load}`))];
-  });
-};
-
-const SPEED = [["throughput", "throughput_per_s", "Throughput"], ["cpu_per_request", "cpu_per_request_us", "CPU per request"]];
-const TIMES = [["p50", "p50_us", "Median of each round"], ["p99", "p99_us", "99th percentile of each round"]];
-
-const showLoads = () => {
-  const loads = [...new Set(run.rounds.map((round) => round.load))];
-  const [speed, times] = ["loads", "times"].map((id) => document.getElementById(id));
-  speed.replaceChildren(...loads.map((load) =>
-    element("div", {}, element("h3", {}, load), speedTable(load), ...chartsOf(load, SPEED, speed.clientWidth))));
-  times.replaceChildren(...loads.map((load) => element("div", {}, element("h3", {}, load), ...chartsOf(load, TIMES, times.clientWidth))));
-};
-
-const showDoubts = () => {
-  const rows = run.rounds.flatMap((round) => {
-    const effect = round.outcome !== "measured" ? "could not run" : round.valid ? "warning" : "void";
-    const reasons = [...(round.issues ?? []), ...(round.error ? [round.error] : [])];
-    return reasons.map((reason) => [round.stack, round.load, `block ${round.block + 1}`, effect, reason]);
-  });
-  if (rows.length === 0) return;
-  document.getElementById("doubts").replaceChildren(plainTable("rounds in doubt", ["stack", "load", "round", "effect", "why"], rows));
-};
-
-const showFacts = (facts) => {
-  document.getElementById("facts").replaceChildren(...facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
-};
-
-const setStack = (stack, reason) => {
-  run.stacks.set(stack, reason);
-  showStacks();
-};
+document.getElementById("details").addEventListener("close", () => {
+  if (isOutdated) updateReport();
+});
 
 const handlers = {
   // The events begin again after an interruption of the connection.
-  "run-started": (event) => {
+  "run-started": () => {
     run = newRun();
-    document.getElementById("failures").replaceChildren();
-    show("run", `run ${event.run} · ${event.scenario}`);
-    showFacts([["run", event.run], ["scenario", event.scenario], ["files", event.folder], ["lab", event.lab]]);
   },
   "preparing": (event) => show("activity", event.message),
   "stack-starting": (event) => {
     show("state", `checking ${event.stack}`);
-    setStack(event.stack, null);
+    updateReport();
   },
-  "stack-unavailable": (event) => setStack(event.stack, `unavailable: ${event.missing}`),
-  "stack-failed": (event) => setStack(event.stack, `could not run: ${event.error}`),
-  "check-ended": (event) => {
-    if (!run.checks.has(event.check)) run.checks.set(event.check, new Map());
-    run.checks.get(event.check).set(event.stack, event);
-    showStacks();
-    showChecks();
-  },
+  "stack-unavailable": (event) => show("activity", `${event.stack} is unavailable: ${event.missing}`),
+  "stack-failed": (event) => show("activity", `${event.stack} could not run: ${event.error}`),
   "rounds-planned": (event) => {
     [run.planned, run.made, run.begun] = [event.visits, event.made, performance.now()];
     run.rounds = [];
     showProgress();
+    updateReport();
   },
   "more-rounds-planned": (event) => {
     run.planned += event.visits;
@@ -189,10 +161,9 @@ const handlers = {
   "round-ended": (event) => {
     run.made += 1;
     run.rounds.push(event);
-    if (!run.stacks.has(event.stack)) setStack(event.stack, null);
     showProgress();
-    showLoads();
-    showDoubts();
+    showLatestRounds();
+    updateReport();
   },
   "run-ended": (event, source) => {
     source.close();
@@ -216,4 +187,3 @@ source.onmessage = (message) => {
   handlers[event.event]?.(event, source);
 };
 source.onerror = () => show("activity", "lab does not answer any more");
-document.documentElement.dataset.ready = "0";

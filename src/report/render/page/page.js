@@ -1,18 +1,23 @@
 // The page: switches of stacks, details of checks, links.
 
-const DATA = JSON.parse(document.getElementById("data").textContent);
+const dataOf = (page) => JSON.parse(page.getElementById("data").textContent);
+// A live page replaces it together with the report.
+let DATA = dataOf(document);
 const hidden = new Set();
 
 // The charts of all runs that show the same, and share their scales.
 const peersOf = (id) =>
   Object.keys(DATA.charts).filter((other) => DATA.scales[other] === DATA.scales[id]).map((other) => DATA.charts[other]);
 
-const drawCharts = () => {
+// The width of paper within its margins, A4 or letter, in CSS pixels.
+const PAPER_WIDTH = 690;
+
+const drawCharts = (paperWidth = null) => {
   for (const holder of document.querySelectorAll("[data-chart]")) {
     const chart = DATA.charts[holder.dataset.chart];
     // A closed section has no width.
-    const width = holder.clientWidth;
-    if (!chart || width === 0) continue;
+    if (!chart || holder.clientWidth === 0) continue;
+    const width = paperWidth ?? holder.clientWidth;
     holder.replaceChildren(new Drawing(DATA, hidden, width).draw(chart, holder.dataset.label, peersOf(holder.dataset.chart)));
     holder.dataset.width = width;
   }
@@ -20,8 +25,10 @@ const drawCharts = () => {
 
 const applySwitches = () => {
   for (const one of document.querySelectorAll("[data-stack]")) one.hidden = hidden.has(one.dataset.stack);
-  const shown = DATA.stacks.length - hidden.size;
-  document.getElementById("shown-count").textContent = `${shown} of ${DATA.stacks.length}`;
+  const count = document.getElementById("shown-count");
+  const shown = DATA.stacks.filter((stack) => !hidden.has(stack)).length;
+  // A live page has no report at first.
+  if (count) count.textContent = `${shown} of ${DATA.stacks.length}`;
   drawCharts();
 };
 
@@ -29,6 +36,7 @@ const prepareSwitches = () => {
   const boxes = [...document.querySelectorAll("#switches input")];
   const drawing = new Drawing(DATA, hidden, 0);
   for (const box of boxes) {
+    box.checked = !hidden.has(box.value);
     const swatch = box.parentElement.querySelector(".swatch");
     swatch.style.color = drawing.colour(box.value);
     swatch.style.borderTopStyle = drawing.dash(box.value) ? "dashed" : "solid";
@@ -53,7 +61,9 @@ const prepareSwitches = () => {
 
 const textTable = (caption, header, rows) => {
   const head = element("tr", {}, ...header.map((text) => element("th", { scope: "col" }, text)));
-  const body = rows.map((cells) => element("tr", {}, ...cells.map((text) => element("td", {}, text ?? "(none)"))));
+  // A column without a heading has marks.
+  const classOf = (column) => (header[column] === "" ? { class: "mark" } : {});
+  const body = rows.map((cells) => element("tr", {}, ...cells.map((text, column) => element("td", classOf(column), text ?? "(none)"))));
   const table = element("table", {}, element("caption", {}, caption), element("thead", {}, head), element("tbody", {}, ...body));
   return element("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": caption }, table);
 };
@@ -89,7 +99,8 @@ const showDetails = (details, stack) => {
   const body = document.getElementById("details-body");
   body.replaceChildren(element("p", {}, element("code", {}, details.request)));
   if (details.findings.length > 0) {
-    const rows = details.findings.map((one) => [one.agrees ? "✓" : "✗ differs", one.field, one.expected, one.observed]);
+    const failedFirst = [...details.findings].sort((one, other) => one.agrees - other.agrees);
+    const rows = failedFirst.map((one) => [one.agrees ? "✓" : "✗ differs", one.field, one.expected, one.observed]);
     body.append(textTable("expectations", ["", "field", "expected", "observed"], rows));
   }
   if (details.differences.length > 0) {
@@ -103,28 +114,31 @@ const showDetails = (details, stack) => {
   document.getElementById("details").showModal();
 };
 
-const preparePage = () => {
-  document.querySelectorAll("table.sortable").forEach(prepareTable);
+const prepareReport = () => {
+  const report = document.getElementById("report");
+  report.querySelectorAll("table.sortable").forEach(prepareTable);
   prepareSwitches();
-  for (const button of document.querySelectorAll("[data-details]")) {
+  for (const button of report.querySelectorAll("[data-details]")) {
     const stack = button.closest("[data-stack]").dataset.stack;
     button.addEventListener("click", () => showDetails(DATA.details[button.dataset.run][button.dataset.details], stack));
   }
-  for (const button of document.querySelectorAll("[data-copy]")) {
+  for (const button of report.querySelectorAll("[data-copy]")) {
     button.addEventListener("click", () => copyText(document.getElementById(button.dataset.copy).textContent, button));
   }
-  for (const block of document.querySelectorAll("pre.diff")) {
+  for (const block of report.querySelectorAll("pre.diff")) {
     const kinds = { "+": "added", "-": "removed" };
     const lines = block.textContent.split("\n");
     block.replaceChildren(...lines.map((line) => element("span", { class: kinds[line[0]] ?? "" }, `${line}\n`)));
   }
-  drawCharts();
-  let timer;
-  window.addEventListener("resize", () => {
-    clearTimeout(timer);
-    timer = setTimeout(drawCharts, 100);
-  });
+  applySwitches();
 };
 
-preparePage();
+prepareReport();
+let resizeTimer;
+window.addEventListener("resize", () => {
+  clearTimeout(resizeTimer);
+  resizeTimer = setTimeout(() => drawCharts(), 100);
+});
+window.addEventListener("beforeprint", () => drawCharts(PAPER_WIDTH));
+window.addEventListener("afterprint", () => drawCharts());
 document.documentElement.dataset.ready = Math.round(performance.now()).toString();

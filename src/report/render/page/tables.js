@@ -21,18 +21,23 @@ const compareCells = (one, other, direction) => {
   return direction * (one?.textContent ?? "").localeCompare(other?.textContent ?? "", undefined, { numeric: true });
 };
 
+const sortRows = (table, column, direction) => {
+  const head = table.tHead.rows[0].cells[column];
+  for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+  head.setAttribute("aria-sort", direction);
+  const sign = direction === "ascending" ? 1 : -1;
+  const rows = [...table.tBodies[0].rows];
+  rows.sort((one, other) => compareCells(one.cells[column], other.cells[column], sign));
+  table.tBodies[0].append(...rows);
+};
+
 const sortTable = (table, column) => {
   const head = table.tHead.rows[0].cells[column];
   const isNumeric = head.classList.contains("number");
   const before = head.getAttribute("aria-sort");
   // Numbers are first sorted from the largest.
   const next = before ? (before === "ascending" ? "descending" : "ascending") : isNumeric ? "descending" : "ascending";
-  for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
-  head.setAttribute("aria-sort", next);
-  const direction = next === "ascending" ? 1 : -1;
-  const rows = [...table.tBodies[0].rows];
-  rows.sort((one, other) => compareCells(one.cells[column], other.cells[column], direction));
-  table.tBodies[0].append(...rows);
+  sortRows(table, column, next);
   announce(`sorted by ${head.textContent}, ${next}`);
 };
 

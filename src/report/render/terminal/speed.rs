@@ -1,6 +1,5 @@
 //! How fast is it under a load, and what does it cost?
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::style::{QUIET, TITLE, rendered, rendered_within, styled};
@@ -31,7 +30,9 @@ pub(super) fn section(text: &mut String, record: &Record, load: &str, width: usi
         let _ = writeln!(text, "  {}\n{rows}", styled(QUIET, &table.title));
     }
     if is_many {
-        unmeasured_by_reason(text, &view.unmeasured);
+        for line in view.unmeasured_by_reason() {
+            let _ = writeln!(text, "  {line}");
+        }
     } else {
         for Unmeasured { stack, reason } in &view.unmeasured {
             let _ = writeln!(text, "  {stack} was not measured: {reason}");
@@ -52,14 +53,4 @@ fn table(text: &mut String, table: &TextTable, is_many: bool, width: usize) {
     let [speed, cost] = [1..FIRST_COST_COLUMN, FIRST_COST_COLUMN..table.header.len()].map(|part| table.part(part));
     let _ = writeln!(text, "{}", rendered(&speed, 1..speed.header.len(), width));
     let _ = writeln!(text, "  {}\n{}", styled(QUIET, "cost"), rendered(&cost, right(&cost), width));
-}
-
-fn unmeasured_by_reason(text: &mut String, unmeasured: &[Unmeasured<'_>]) {
-    let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for one in unmeasured {
-        by_reason.entry(&one.reason).or_default().push(one.stack);
-    }
-    for (reason, stacks) in by_reason {
-        let _ = writeln!(text, "  not measured ({reason}): {}", stacks.join(", "));
-    }
 }

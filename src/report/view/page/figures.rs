@@ -52,7 +52,7 @@ pub enum Chart {
 pub(super) struct FigureContext<'a> {
     pub(super) record: &'a Record,
     pub(super) run: usize,
-    /// The position of the load in the scenario.
+    /// The number of the load in the scenario.
     pub(super) index: usize,
     pub(super) load: &'a str,
     pub(super) stacks: &'a [&'a str],

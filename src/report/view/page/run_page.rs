@@ -19,7 +19,7 @@ use crate::report::view::provenance::{command_line, facts, title};
 use crate::report::view::proxy_changes::{self, ProxyChange};
 use crate::report::view::round_issues;
 use crate::report::view::speed::SpeedView;
-use crate::report::view::stack_summary::driven_loads;
+use crate::report::view::stack_summary::{driven_loads, numbered_loads};
 use crate::report::view::test_suites::RunContext;
 use crate::report::view::text_table::{TextTable, owned_cells};
 use crate::report::view::topology::{self, StackPath};
@@ -114,8 +114,8 @@ impl RunPage {
             chart: Some(Chart::Gate { changes }),
             tables: Vec::new(),
         });
-        let loads = driven_loads(record);
-        let loads = loads.into_iter().enumerate().map(|(position, load)| LoadPage::new(record, index, position, load));
+        let loads = numbered_loads(record);
+        let loads = loads.into_iter().map(|(number, load)| LoadPage::new(record, index, number, load));
         RunPage {
             index,
             id: format!("run-{}", index + 1),
@@ -187,7 +187,7 @@ impl LoadPage {
         if ramp.is_none() {
             tables.extend(load_tables::tables(record, load, &speed.stacks, true));
         }
-        notes.extend(speed.unmeasured.iter().map(|one| format!("{} was not measured: {}", one.stack, one.reason)));
+        notes.extend(speed.unmeasured_by_reason());
         LoadPage {
             load: load.to_owned(),
             speed: speed.table.into(),
@@ -266,12 +266,13 @@ fn guards_table(record: &Record) -> PageTable {
     TextTable { title: "guarded against".to_owned(), header: owned_cells(&["fault", "in this run"]), rows }.into()
 }
 
-/// A row for each kind of issue with a load, and for each round that could not run.
+/// A row for each kind of issue with a load, and for each round that could not run. Warnings come last.
 fn void_rounds(record: &Record) -> Option<PageTable> {
+    const WARNING: &str = "warning";
     let mut rows: Vec<Vec<String>> = Vec::new();
     for load in driven_loads(record) {
         for one in round_issues::groups(record, load).into_iter().flat_map(|group| group.stacks) {
-            let effect = if one.issue.invalidates { "void" } else { "warning" };
+            let effect = if one.issue.invalidates { "void" } else { WARNING };
             let (stack, message) = (one.stack.to_owned(), one.issue.message.clone());
             rows.push(vec![stack, load.to_owned(), effect.to_owned(), counted(one.rounds, "round"), message]);
         }
@@ -282,6 +283,7 @@ fn void_rounds(record: &Record) -> Option<PageTable> {
             rows.push(owned_cells(&cells));
         }
     }
+    rows.sort_by_key(|row| row[2] == WARNING);
     let header = owned_cells(&["stack", "load", "effect", "rounds", "why"]);
     (!rows.is_empty()).then(|| TextTable { title: "rounds in doubt".to_owned(), header, rows }.into())
 }

@@ -17,6 +17,8 @@ pub struct PageColumn {
     pub heading: String,
     /// Whether every cell starts with a number or is empty.
     pub is_numeric: bool,
+    /// Whether a cell is too long for one line.
+    pub is_long: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -33,6 +35,8 @@ pub struct PageCell {
     pub value: Option<f64>,
 }
 
+/// A cell of more characters may be broken into lines.
+const LONG: usize = 20;
 /// How a reference is marked in tables of many stacks.
 const REFERENCE_MARK: &str = " (reference)";
 
@@ -47,7 +51,11 @@ impl From<TextTable> for PageTable {
         let columns: Vec<PageColumn> = header
             .iter()
             .enumerate()
-            .map(|(column, heading)| PageColumn { heading: heading.clone(), is_numeric: is_numeric(column) })
+            .map(|(column, heading)| PageColumn {
+                heading: heading.clone(),
+                is_numeric: is_numeric(column),
+                is_long: rows.iter().any(|row| row.get(column).is_some_and(|cell| cell.chars().count() > LONG)),
+            })
             .collect();
         let stack_column = header.iter().position(|heading| heading == "stack");
         let row = |cells: &Vec<String>| PageRow {
@@ -67,14 +75,14 @@ mod tests {
     fn columns_of_numbers_are_recognised() {
         let table = PageTable::from(TextTable {
             title: String::new(),
-            header: owned_cells(&["stack", "req/s", "notes"]),
+            header: owned_cells(&["stack", "req/s", "notes", "errors"]),
             rows: vec![
-                owned_cells(&["2-workers", "10 432", "3 of them"]),
-                owned_cells(&["b (reference)", "–", "none"]),
+                owned_cells(&["2-workers", "10 432", "3 of them", "2 timeout-body, 9 status-5xx"]),
+                owned_cells(&["b (reference)", "–", "none", "0"]),
             ],
         });
-        let numeric: Vec<bool> = table.columns.iter().map(|column| column.is_numeric).collect();
-        assert_eq!(numeric, [false, true, false]);
+        let kinds: Vec<[bool; 2]> = table.columns.iter().map(|column| [column.is_numeric, column.is_long]).collect();
+        assert_eq!(kinds, [[false, false], [true, false], [false, false], [true, true]]);
         assert_eq!(table.rows[1].stack.as_deref(), Some("b"));
         assert_eq!(table.rows[0].cells[1].value, Some(10_432.0));
     }

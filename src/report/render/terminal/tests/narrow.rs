@@ -1,11 +1,12 @@
-//! Reports on a terminal of 80 columns.
+//! Reports on terminals of 80 columns, and summaries, which fit into 100 on any.
 
 use lab_stats::calibration::Sensitivity;
 
-use super::super::{calibration, render, repeatability};
-use super::{difference, many, record, stack};
+use super::super::{calibration, render, repeatability, summary};
+use super::{LOAD, difference, many, record, stack};
 use crate::record::{MetricCalibration, Record, ScenarioCalibration, SelfComparisons};
 use crate::report::view::repeatability::Repeatability;
+use crate::report::view::test_suites::RunContext;
 
 const WIDTH: usize = 80;
 
@@ -73,4 +74,18 @@ fn repeated_rankings_fit_into_80_columns() {
     second.provenance.run = "20261125T000000Z-1".to_owned();
     let compared = Repeatability::compare(&first, &second, 0.5);
     insta::assert_snapshot!(fitting(&repeatability::render(&compared, WIDTH)));
+}
+
+#[test]
+fn summary_has_a_line_for_each_stack() {
+    let stacks = [stack("nginx-gunicorn-behind-a-balancer", 9000.0), stack("lab-proxy-behind-a-balancer", 4000.0)];
+    let record = record(&stacks, 40);
+    let text = summary::render(&record, RunContext::from_command(&record), 200);
+    let plain = anstream::adapter::strip_str(&text).to_string();
+    assert!(plain.lines().all(|line| line.chars().count() <= 100), "{plain}");
+    let lines: Vec<&str> = plain.lines().filter(|line| line.trim_start().starts_with(LOAD)).collect();
+    assert_eq!(lines.len(), 2, "{plain}");
+    for (line, stack) in lines.iter().zip(&stacks) {
+        assert!(line.contains(stack.name) && line.contains("▅▅▅▅▅▅▅▅▅▅▅▅▅▅▅▅"), "{line}");
+    }
 }
