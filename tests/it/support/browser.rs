@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Lines};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -90,6 +91,15 @@ impl Browser {
         });
     }
 
+    /// [`open`](Browser::open); the CPU time of the page's main thread, which other processes do not lengthen.
+    pub(crate) fn open_timed(&self, page: &Path) -> Duration {
+        self.devtools("Performance.enable", &json!({ "timeDomain": "threadTicks" }));
+        self.open(page);
+        let metrics = self.devtools("Performance.getMetrics", &json!({}));
+        let tasks = metrics["metrics"].as_array().unwrap().iter().find(|metric| metric["name"] == "TaskDuration");
+        Duration::from_secs_f64(tasks.unwrap()["value"].as_f64().unwrap())
+    }
+
     pub(crate) fn go_to(&self, address: &str) {
         self.runtime.block_on(self.client.goto(address)).unwrap();
     }
@@ -150,8 +160,8 @@ impl Browser {
         log.as_array().unwrap().iter().map(|entry| entry["message"].as_str().unwrap().to_owned()).collect()
     }
 
-    fn devtools(&self, command: &str, parameters: &Value) {
-        self.command("goog/cdp/execute", json!({ "cmd": command, "params": parameters }));
+    fn devtools(&self, command: &str, parameters: &Value) -> Value {
+        self.command("goog/cdp/execute", json!({ "cmd": command, "params": parameters }))
     }
 
     fn command(&self, path: &'static str, body: Value) -> Value {

@@ -108,26 +108,34 @@ const replaceReport = (page) => {
 let isFetching = false;
 let isOutdated = false;
 
-// Fetches the report, and once more if it was outdated in the meantime.
+// The page with the newest report; null once lab has ended, and then the page keeps what it shows.
+const fetchPage = async () => {
+  try {
+    const response = await fetch("/update");
+    return new DOMParser().parseFromString(await response.text(), "text/html");
+  } catch {
+    return null;
+  }
+};
+
+// Shows the newest report, and once more if it was outdated in the meantime.
 const updateReport = async () => {
   isOutdated = true;
   const dialog = document.getElementById("details");
-  // Whoever reads the details of a check returns to the cell that opened them.
-  if (isFetching || dialog.open) return;
+  if (isFetching) return;
   isFetching = true;
-  while (isOutdated && !dialog.open) {
-    isOutdated = false;
-    try {
-      const response = await fetch("/update");
-      const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  try {
+    // Whoever reads the details of a check returns to the cell that opened them.
+    while (isOutdated && !dialog.open) {
+      isOutdated = false;
+      const page = await fetchPage();
+      if (page === null) return;
       if (dialog.open) isOutdated = true;
       else replaceReport(page);
-    } catch {
-      // lab has ended: the page keeps what it shows.
-      break;
     }
+  } finally {
+    isFetching = false;
   }
-  isFetching = false;
 };
 
 document.getElementById("details").addEventListener("close", () => {
