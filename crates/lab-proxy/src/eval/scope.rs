@@ -15,6 +15,7 @@ use crate::config::derived::DerivedVariable;
 use crate::config::proxy::pass::ProxyPass;
 use crate::config::server::Server;
 use crate::config::server_name::hostname;
+use crate::connection_counts::ConnectionCounts;
 use crate::routing::request::Request;
 use crate::routing::route::Route;
 use crate::variables::{Template, Variable};
@@ -200,6 +201,7 @@ impl Scope<'_> {
             Variable::Connection => decimal(out, self.connection.serial),
             Variable::ConnectionRequests => decimal(out, self.connection.requests as u64),
             Variable::ConnectionTime => seconds(out, self.connection.age + self.outcome.elapsed),
+            Variable::ConnectionCount(count) => decimal(out, ConnectionCounts::now().get(*count)),
             Variable::Hostname => out.extend_from_slice(hostname().as_bytes()),
             Variable::Https => {
                 out.extend_from_slice(if self.connection.tls.is_some() { b"on" } else { b"" });

@@ -63,3 +63,16 @@ pub enum TlsVariable {
     /// `$ssl_session_reused`: `r` for a resumed session, otherwise a dot.
     SessionReused,
 }
+
+/// `$connections_…`: the counts of `stub_status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionCount {
+    /// `$connections_active`: open connections.
+    Active,
+    /// `$connections_reading`: those whose request is being read.
+    Reading,
+    /// `$connections_waiting`: idle ones.
+    Waiting,
+    /// `$connections_writing`: those whose request is being served.
+    Writing,
+}

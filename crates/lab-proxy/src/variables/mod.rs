@@ -13,7 +13,7 @@ mod values;
 mod variable;
 
 pub use defined::DefinedVariables;
-pub use groups::{CacheVariable, TlsVariable};
+pub use groups::{CacheVariable, ConnectionCount, TlsVariable};
 pub use template::{LogEscape, Template};
 pub use values::VariableValues;
 pub use variable::Variable;

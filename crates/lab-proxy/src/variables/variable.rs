@@ -1,7 +1,7 @@
 //! The variables that lab supports, by name.
 
 use super::DefinedVariables;
-use super::groups::{CacheVariable, TlsVariable};
+use super::groups::{CacheVariable, ConnectionCount, TlsVariable};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Variable {
@@ -37,6 +37,7 @@ pub enum Variable {
     ConnectionRequests,
     /// `$connection_time`: the age of the connection, in seconds with milliseconds.
     ConnectionTime,
+    ConnectionCount(ConnectionCount),
     /// `$content_length`: the field of the request.
     ContentLength,
     /// `$content_type`: the field of the request.
@@ -183,6 +184,10 @@ const NAMES: &[(&str, Variable)] = &[
     ("connection", Variable::Connection),
     ("connection_requests", Variable::ConnectionRequests),
     ("connection_time", Variable::ConnectionTime),
+    ("connections_active", Variable::ConnectionCount(ConnectionCount::Active)),
+    ("connections_reading", Variable::ConnectionCount(ConnectionCount::Reading)),
+    ("connections_waiting", Variable::ConnectionCount(ConnectionCount::Waiting)),
+    ("connections_writing", Variable::ConnectionCount(ConnectionCount::Writing)),
     ("content_length", Variable::ContentLength),
     ("content_type", Variable::ContentType),
     ("date_gmt", Variable::DateGmt),
