@@ -74,6 +74,8 @@ const OBSOLETE_IDLE: &str = "Obsolete since nginx 1.19.7. keepalive_timeout appl
 const OBSOLETE_RECEIVING: &str = "Obsolete since nginx 1.19.7. client_header_timeout applies to HTTP/2 as well.";
 const FRAMES: &str = "A frame has as much content as the client accepts in one.";
 const PUSH: &str = "Nothing is pushed. Browsers no longer accept it, and nginx 1.25.1 removed it.";
+/// Of the modules that cut videos.
+pub(crate) const VIDEOS: &str = "Requests with start= or end= get the whole file. Players seek with ranges.";
 const MODULES: &str = "Modules are built in. Directives of those that are not are refused by name.";
 
 pub(crate) const NO_EFFECT: &[NoEffect] = &[
@@ -139,6 +141,9 @@ pub(crate) const NO_EFFECT: &[NoEffect] = &[
     row("gunzip_buffers", REQUEST, (2, 2), Value::Buffers, MEMORY),
     row("brotli_buffers", REQUEST, (2, 2), Value::Buffers, MEMORY),
     row("zstd_buffers", REQUEST, (2, 2), Value::Buffers, MEMORY),
+    row("mp4_buffer_size", REQUEST, (1, 1), Value::Size, VIDEOS),
+    row("mp4_max_buffer_size", REQUEST, (1, 1), Value::Size, VIDEOS),
+    row("mp4_start_key_frame", REQUEST, (1, 1), Value::Flag, VIDEOS),
     row("ssi_min_file_chunk", REQUEST, (1, 1), Value::Size, MEMORY),
     row("ssi_ignore_recycled_buffers", REQUEST, (1, 1), Value::Flag, MEMORY),
     row("ssl_dhparam", HTTP_SERVER, (1, 1), Value::Any, "The TLS library has no cipher suites with DHE."),

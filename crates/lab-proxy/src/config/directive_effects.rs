@@ -165,6 +165,7 @@ const ROWS: &[Row] = &[
     ("autoindex_format", "location", "autoindex on; autoindex_format xml;", "autoindex on; autoindex_format json;"),
     ("autoindex_localtime", "location", "autoindex on; autoindex_localtime on;", "autoindex on; autoindex_localtime off;"),
     ("stub_status", "location", "stub_status;", ""),
+    ("empty_gif", "location", "empty_gif;", ""),
     ("error_page", "location", "error_page 404 /a;", "error_page 404 /b;"),
     ("recursive_error_pages", "location", "recursive_error_pages on;", "recursive_error_pages off;"),
     ("add_header", "location", "add_header a b;", "add_header a c;"),

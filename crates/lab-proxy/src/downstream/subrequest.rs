@@ -42,7 +42,7 @@ pub(crate) async fn authorize<'a>(
             fetched.unwrap_or_else(|error| (status_of(&error), Headers::new()))
         }
         Action::Page(status) | Action::Drop(status) | Action::Text { status, .. } => (status, Headers::new()),
-        Action::File(_) | Action::Generated { .. } => (200, Headers::new()),
+        Action::File(_) | Action::Generated(_) => (200, Headers::new()),
         // a subrequest has neither
         Action::Authorize(_) | Action::Mirror(_) => (500, Headers::new()),
     };
