@@ -59,7 +59,6 @@ const PROCESS: &str = "lab proxy keeps the environment, priority and folder it w
 const INTERNALS: &str = "It configures internals of nginx.";
 const ACCEPTING: &str = "The runtime decides how connections are accepted.";
 const MEMORY: &str = "Memory has no pools of a fixed size.";
-const RECODING: &str = "Without charset_map, which is refused, contents keep their encoding.";
 const COMPRESSION: &str = "The compressor decides about its memory.";
 const READING: &str = "Files are read in blocks of 64 KiB, or sent by the kernel, through the page cache.";
 const WRITING: &str = "Responses are written as soon as the client accepts them.";
@@ -132,7 +131,6 @@ pub(crate) const NO_EFFECT: &[NoEffect] = &[
         "Each log is opened once, or for each line if its path has variables.",
     ),
     row("log_subrequest", REQUEST, (1, 1), Value::Flag, "Subrequests are not logged."),
-    row("source_charset", REQUEST_IF, (1, 1), Value::Any, RECODING),
     row("gzip_buffers", REQUEST, (2, 2), Value::Buffers, MEMORY),
     row("gzip_window", REQUEST, (1, 1), Value::Size, COMPRESSION),
     row("gzip_hash", REQUEST, (1, 1), Value::Size, COMPRESSION),

@@ -56,10 +56,10 @@ pub(crate) const REFUSED: &[Refused] = &[
         reason: "Check access with auth_basic or auth_request, or in the application.",
     },
     Refused {
-        names: &["charset_map"],
+        names: &[],
         prefixes: &["image_filter", "xslt_", "xml_entities"],
-        reason: "Bodies are compressed with gzip, brotli or zstd, and changed by sub_filter, addition and ssi only. Transform them \
-                 in the application.",
+        reason: "Bodies are compressed with gzip, brotli or zstd, and changed by sub_filter, addition, ssi and charset_map \
+                 only. Transform them in the application.",
     },
     Refused {
         names: &[],

@@ -115,6 +115,8 @@ const ROWS: &[Row] = &[
     ("secure_link_secret", "location", "secure_link_secret a;", "secure_link_secret b;"),
     ("expires", "location", "expires 1h;", "expires modified 1h;"),
     ("charset", "location", "charset utf-8;", "charset koi8-r;"),
+    ("source_charset", "location", "source_charset utf-8;", "source_charset off;"),
+    ("charset_map", "http", "charset_map a b { 80 81; }", "charset_map a b { 80 82; }"),
     ("override_charset", "location", "override_charset on;", "override_charset off;"),
     ("charset_types", "location", "charset_types text/a;", "charset_types text/b;"),
     ("gzip", "location", "gzip on;", "gzip off;"),

@@ -91,7 +91,8 @@ impl Response {
     /// How the body is framed for a client of this version.
     pub(crate) fn framing(&self, version: Version, chunks: bool) -> BodyLength {
         let needs_chunks = self.has_trailers && version != Version::Http2;
-        let is_open = self.filters.is_some() || self.hides_length || needs_chunks;
+        let has_other_length = self.filters.as_ref().is_some_and(|filters| !filters.keeps_length());
+        let is_open = has_other_length || self.hides_length || needs_chunks;
         match self.body.length() {
             BodyLength::None if !is_open => BodyLength::None,
             BodyLength::Sized(length) if !is_open => BodyLength::Sized(length),

@@ -110,6 +110,7 @@ impl Location {
         reader: &mut ConfigReader<'_>,
     ) -> Result<Location, ConfError> {
         let mut level = Level::read(block, reader).inherit(outer.level);
+        level.charset.check(reader);
         let root = match level.files.root.take() {
             Some(own) if own.is_alias() && matches!(matcher, Matcher::Named) => {
                 let directive = block.iter().find(|inner| inner.name == "alias");
@@ -197,6 +198,7 @@ impl Location {
         reader: &mut ConfigReader<'_>,
     ) -> Result<Location, ConfError> {
         let mut level = Level::read(block, reader).inherit(outer);
+        level.charset.check(reader);
         let root = level.files.root.take().map_or_else(|| root.clone(), |own| own.resolve(Some(path.len()), reader));
         let own = block.iter().find(|inner| is_pass(inner));
         let pass = match (own, outer_pass) {
