@@ -38,7 +38,8 @@ const UPSTREAM: &[Context] = &[Context::Upstream];
 const HTTP_SERVER: &[Context] = &[Context::Http, Context::Server];
 const SERVER_LOCATION: &[Context] = &[Context::Server, Context::Location];
 const REQUEST: &[Context] = &[Context::Http, Context::Server, Context::Location];
-const REQUEST_IF: &[Context] = &[Context::Http, Context::Server, Context::Location, Context::LocationIf];
+const REWRITE: &[Context] =
+    &[Context::Http, Context::Server, Context::Location, Context::ServerIf, Context::LocationIf];
 
 const fn row(
     name: &'static str,
@@ -131,6 +132,14 @@ pub(crate) const NO_EFFECT: &[NoEffect] = &[
         "Each log is opened once, or for each line if its path has variables.",
     ),
     row("log_subrequest", REQUEST, (1, 1), Value::Flag, "Subrequests are not logged."),
+    row("rewrite_log", REWRITE, (1, 1), Value::Flag, "Rewriting is not logged."),
+    row(
+        "uninitialized_variable_warn",
+        REWRITE,
+        (1, 1),
+        Value::Flag,
+        "Uninitialised variables are empty, without a warning.",
+    ),
     row("gzip_buffers", REQUEST, (2, 2), Value::Buffers, MEMORY),
     row("gzip_window", REQUEST, (1, 1), Value::Size, COMPRESSION),
     row("gzip_hash", REQUEST, (1, 1), Value::Size, COMPRESSION),
