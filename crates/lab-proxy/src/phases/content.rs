@@ -180,7 +180,12 @@ fn index<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> Flow<'a> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 if !folder_exists {
                     match phases.metadata(route, &folder.bytes) {
-                        Ok(_) => folder_exists = true,
+                        Ok(metadata) if metadata.kind == FileKind::Folder => folder_exists = true,
+                        Ok(_) => {
+                            let folder = String::from_utf8_lossy(&folder.bytes).into_owned();
+                            route.note(Severity::Alert, format!("\"{folder}\" is not a directory"));
+                            return Flow::Status(500);
+                        }
                         Err(error) => return index_failure(route, &path, &error),
                     }
                 }
