@@ -112,6 +112,7 @@ impl<'a> RequestContext<'a> {
             derived: &self.worker.config.derived,
             outcome: &self.outcome,
             pending: None,
+            hidden_attempts: 0,
         }
     }
 

@@ -36,6 +36,8 @@ pub struct Scope<'a> {
     pub outcome: &'a RequestOutcome,
     /// The status and fields of the response whose head is being made; none before and afterwards.
     pub pending: Option<(u16, &'a Headers)>,
+    /// How many of the last attempts are left out.
+    pub hidden_attempts: usize,
 }
 
 impl Scope<'_> {
@@ -328,6 +330,14 @@ impl Scope<'_> {
         out.len() > start
     }
 
+    /// What a request to an upstream is made from. As in nginx, it does not know the attempts that it is for.
+    #[must_use]
+    pub(crate) fn before_attempts(self) -> Self {
+        let attempts = &self.outcome.attempts;
+        let start = attempts.iter().rposition(|attempt| attempt.is_redirected).unwrap_or(0);
+        Scope { hidden_attempts: attempts.len() - start, ..self }
+    }
+
     /// The value of `root` or `alias`.
     pub(crate) fn root(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -336,7 +346,8 @@ impl Scope<'_> {
     }
 
     fn join_attempts(&self, out: &mut Vec<u8>, write: impl Fn(&Attempt, &mut Vec<u8>)) {
-        for (index, attempt) in self.outcome.attempts.iter().enumerate() {
+        let visible = self.outcome.attempts.len().saturating_sub(self.hidden_attempts);
+        for (index, attempt) in self.outcome.attempts[..visible].iter().enumerate() {
             if index > 0 {
                 out.extend_from_slice(if attempt.is_redirected { b" : " } else { b", " });
             }

@@ -363,6 +363,7 @@ impl<'a> Phases<'a, '_> {
             derived: &self.config.derived,
             outcome: self.outcome,
             pending: None,
+            hidden_attempts: 0,
         }
     }
 }
