@@ -103,6 +103,7 @@ pub(crate) fn with_scope(measure: impl FnOnce(&Request<'_>, &ProxyPass, &Scope<'
         route: &route,
         derived: &settings.derived,
         pending: None,
+        hidden_attempts: 0,
         server: &settings.servers[0],
         pass: Some(pass),
         outcome: &outcome,

@@ -70,7 +70,9 @@ fn check_block(block: &[Directive], context: Context, faults: &mut Vec<Fault>) {
         match check_directive(directive, context, is_first) {
             Err(error) => faults.push((std::ptr::from_ref(directive), error)),
             Ok(None) => {}
-            Ok(Some(inner @ (Context::Map | Context::Types | Context::Geo | Context::SplitClients))) => {
+            Ok(Some(
+                inner @ (Context::Map | Context::Types | Context::Geo | Context::SplitClients | Context::CharsetMap),
+            )) => {
                 for entry in directive.children() {
                     if let Err(error) = check_entry(entry, inner) {
                         faults.push((std::ptr::from_ref(entry), error));

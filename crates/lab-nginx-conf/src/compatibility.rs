@@ -50,8 +50,8 @@ const NO_EFFECT: &[(&str, &str)] = &[
     ("proxy_temp_file_write_size", BUFFERS),
     ("uwsgi_busy_buffers_size", BUFFERS),
     ("uwsgi_temp_file_write_size", BUFFERS),
-    ("rewrite_log", "Rewriting is not logged."),
-    ("uninitialized_variable_warn", "Uninitialised variables are empty, without a warning."),
+    ("mp4", no_effect::VIDEOS),
+    ("flv", no_effect::VIDEOS),
 ];
 const CONNECTIONS: &str = "The runtime decides how connections are accepted.";
 const TABLES: &str = "Hash tables size themselves.";

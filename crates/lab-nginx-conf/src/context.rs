@@ -29,12 +29,14 @@ pub enum Context {
     Geo,
     /// `split_clients source $variable { }`
     SplitClients,
+    /// `charset_map ONE OTHER { }`
+    CharsetMap,
     /// `limit_except METHOD { }`
     LimitExcept,
 }
 
 impl Context {
-    pub(crate) const ALL: [Context; 13] = [
+    pub(crate) const ALL: [Context; 14] = [
         Context::Main,
         Context::Events,
         Context::Http,
@@ -47,6 +49,7 @@ impl Context {
         Context::Types,
         Context::Geo,
         Context::SplitClients,
+        Context::CharsetMap,
         Context::LimitExcept,
     ];
 
@@ -66,6 +69,7 @@ impl Context {
             Context::Types => "\"types\"",
             Context::Geo => "\"geo\"",
             Context::SplitClients => "\"split_clients\"",
+            Context::CharsetMap => "\"charset_map\"",
             Context::LimitExcept => "\"limit_except\"",
         }
     }

@@ -38,7 +38,8 @@ const UPSTREAM: &[Context] = &[Context::Upstream];
 const HTTP_SERVER: &[Context] = &[Context::Http, Context::Server];
 const SERVER_LOCATION: &[Context] = &[Context::Server, Context::Location];
 const REQUEST: &[Context] = &[Context::Http, Context::Server, Context::Location];
-const REQUEST_IF: &[Context] = &[Context::Http, Context::Server, Context::Location, Context::LocationIf];
+const REWRITE: &[Context] =
+    &[Context::Http, Context::Server, Context::Location, Context::ServerIf, Context::LocationIf];
 
 const fn row(
     name: &'static str,
@@ -59,7 +60,6 @@ const PROCESS: &str = "lab proxy keeps the environment, priority and folder it w
 const INTERNALS: &str = "It configures internals of nginx.";
 const ACCEPTING: &str = "The runtime decides how connections are accepted.";
 const MEMORY: &str = "Memory has no pools of a fixed size.";
-const RECODING: &str = "Without charset_map, which is refused, contents keep their encoding.";
 const COMPRESSION: &str = "The compressor decides about its memory.";
 const READING: &str = "Files are read in blocks of 64 KiB, or sent by the kernel, through the page cache.";
 const WRITING: &str = "Responses are written as soon as the client accepts them.";
@@ -74,6 +74,8 @@ const OBSOLETE_IDLE: &str = "Obsolete since nginx 1.19.7. keepalive_timeout appl
 const OBSOLETE_RECEIVING: &str = "Obsolete since nginx 1.19.7. client_header_timeout applies to HTTP/2 as well.";
 const FRAMES: &str = "A frame has as much content as the client accepts in one.";
 const PUSH: &str = "Nothing is pushed. Browsers no longer accept it, and nginx 1.25.1 removed it.";
+/// Of the modules that cut videos.
+pub(crate) const VIDEOS: &str = "Requests with start= or end= get the whole file. Players seek with ranges.";
 const MODULES: &str = "Modules are built in. Directives of those that are not are refused by name.";
 
 pub(crate) const NO_EFFECT: &[NoEffect] = &[
@@ -130,7 +132,14 @@ pub(crate) const NO_EFFECT: &[NoEffect] = &[
         "Each log is opened once, or for each line if its path has variables.",
     ),
     row("log_subrequest", REQUEST, (1, 1), Value::Flag, "Subrequests are not logged."),
-    row("source_charset", REQUEST_IF, (1, 1), Value::Any, RECODING),
+    row("rewrite_log", REWRITE, (1, 1), Value::Flag, "Rewriting is not logged."),
+    row(
+        "uninitialized_variable_warn",
+        REWRITE,
+        (1, 1),
+        Value::Flag,
+        "Uninitialised variables are empty, without a warning.",
+    ),
     row("gzip_buffers", REQUEST, (2, 2), Value::Buffers, MEMORY),
     row("gzip_window", REQUEST, (1, 1), Value::Size, COMPRESSION),
     row("gzip_hash", REQUEST, (1, 1), Value::Size, COMPRESSION),
@@ -139,6 +148,9 @@ pub(crate) const NO_EFFECT: &[NoEffect] = &[
     row("gunzip_buffers", REQUEST, (2, 2), Value::Buffers, MEMORY),
     row("brotli_buffers", REQUEST, (2, 2), Value::Buffers, MEMORY),
     row("zstd_buffers", REQUEST, (2, 2), Value::Buffers, MEMORY),
+    row("mp4_buffer_size", REQUEST, (1, 1), Value::Size, VIDEOS),
+    row("mp4_max_buffer_size", REQUEST, (1, 1), Value::Size, VIDEOS),
+    row("mp4_start_key_frame", REQUEST, (1, 1), Value::Flag, VIDEOS),
     row("ssi_min_file_chunk", REQUEST, (1, 1), Value::Size, MEMORY),
     row("ssi_ignore_recycled_buffers", REQUEST, (1, 1), Value::Flag, MEMORY),
     row("ssl_dhparam", HTTP_SERVER, (1, 1), Value::Any, "The TLS library has no cipher suites with DHE."),

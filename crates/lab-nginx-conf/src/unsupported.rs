@@ -56,10 +56,10 @@ pub(crate) const REFUSED: &[Refused] = &[
         reason: "Check access with auth_basic or auth_request, or in the application.",
     },
     Refused {
-        names: &["charset_map"],
+        names: &[],
         prefixes: &["image_filter", "xslt_", "xml_entities"],
-        reason: "Bodies are compressed with gzip, brotli or zstd, and changed by sub_filter, addition and ssi only. Transform them \
-                 in the application.",
+        reason: "Bodies are compressed with gzip, brotli or zstd, and changed by sub_filter, addition, ssi and charset_map \
+                 only. Transform them in the application.",
     },
     Refused {
         names: &[],
@@ -67,8 +67,8 @@ pub(crate) const REFUSED: &[Refused] = &[
         reason: "Clients decompress zstd without a dictionary, in blocks of any size. Remove it.",
     },
     Refused {
-        names: &["create_full_put_path", "empty_gif", "flv", "min_delete_depth", "random_index"],
-        prefixes: &["dav_", "mp4", "fancyindex"],
+        names: &["create_full_put_path", "min_delete_depth", "random_index"],
+        prefixes: &["dav_", "fancyindex"],
         reason: "Files are served read-only. Use root, alias, index, autoindex and try_files.",
     },
     Refused {
@@ -93,7 +93,7 @@ pub(crate) const REFUSED: &[Refused] = &[
     },
     Refused {
         names: &["status", "status_zone", "health_check", "match", "api", "mgmt", "session_log", "upstream_conf"],
-        prefixes: &["keyval", "oidc", "auth_oidc", "otel_", "zone_sync", "f4f", "hls", "acme_", "session_log_"],
+        prefixes: &["keyval", "oidc", "auth_oidc", "otel_", "zone_sync", "mp4_limit_rate", "f4f", "hls", "acme_", "session_log_"],
         reason: "It belongs to NGINX Plus or to a module that is not built in. Remove it.",
     },
     Refused {

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::variables::ConnectionCount;
+
 static ACCEPTED: AtomicU64 = AtomicU64::new(0);
 static ACTIVE: AtomicU64 = AtomicU64::new(0);
 static REQUESTS: AtomicU64 = AtomicU64::new(0);
@@ -32,6 +34,16 @@ impl ConnectionCounts {
     #[must_use]
     pub(crate) fn waiting(&self) -> u64 {
         self.active.saturating_sub(self.reading + self.writing)
+    }
+
+    #[must_use]
+    pub(crate) fn get(&self, count: ConnectionCount) -> u64 {
+        match count {
+            ConnectionCount::Active => self.active,
+            ConnectionCount::Reading => self.reading,
+            ConnectionCount::Waiting => self.waiting(),
+            ConnectionCount::Writing => self.writing,
+        }
     }
 
     /// The page of `stub_status`.

@@ -130,10 +130,10 @@ fn directives_that_the_twin_refuses_are_named() {
     let project = site("flask");
     let file = project.path("deploy/nginx.conf");
     let configuration = fs::read_to_string(&file).unwrap();
-    fs::write(&file, replaced(&configuration, "location / {", "location / {\n            empty_gif;")).unwrap();
+    fs::write(&file, replaced(&configuration, "location / {", "location / {\n            random_index on;")).unwrap();
     let (_, scenario) = init(&project);
     assert_has(&scenario, &["# lab proxy, the twin of nginx, cannot run deploy/nginx.conf:\n#   deploy/nginx.conf:"]);
-    assert_has(&scenario, &["nginx directive \"empty_gif\" is not supported"]);
+    assert_has(&scenario, &["nginx directive \"random_index\" is not supported"]);
 }
 
 #[test]

@@ -174,6 +174,24 @@ fn test_warns_of_values_without_full_effect() {
 }
 
 #[test]
+fn lists_without_a_known_value_count_as_none() {
+    let proxy = start(
+        "ssl_protocols SSLv3 TLSv1; ssl_ecdh_curve secp521r1:sect571r1;\n\
+                       ssl_ciphers AES128-SHA:AES256-SHA;",
+    );
+    let agreed = handshake(&proxy);
+    assert!(agreed.starts_with("TLSv1_3"), "{agreed}");
+    let printed = proxy.read("stderr");
+    for warning in [
+        "\"ssl_protocols\" has only SSLv3, TLSv1, which lab does not speak. It speaks TLS 1.2 and 1.3",
+        "\"ssl_ecdh_curve\" has only secp521r1, sect571r1, which lab does not have. It offers its own",
+        "\"ssl_ciphers\" has only AES128-SHA, AES256-SHA, which lab does not have. It offers its own",
+    ] {
+        assert!(printed.contains(warning), "{printed}");
+    }
+}
+
+#[test]
 fn idle_connection_ends_with_a_notice() {
     let proxy = start("keepalive_timeout 1s;");
     let (mut stream, _) = ClientConfigs::default().handshake(&ClientTls::default(), proxy.connect());

@@ -11,7 +11,7 @@ use md5::{Digest as _, Md5};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest([u8; LENGTH]);
 
-const LENGTH: usize = 16;
+pub(super) const LENGTH: usize = 16;
 
 /// How many digits the names of folders have, from the outer level to the inner one: `levels=1:2`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -45,6 +45,14 @@ impl Digest {
             *byte = digit(digits[0])? << 4 | digit(digits[1])?;
         }
         Some(Digest(bytes))
+    }
+
+    pub(super) fn bytes(&self) -> [u8; LENGTH] {
+        self.0
+    }
+
+    pub(super) fn from_bytes(bytes: [u8; LENGTH]) -> Digest {
+        Digest(bytes)
     }
 
     /// The digest in hexadecimal digits.

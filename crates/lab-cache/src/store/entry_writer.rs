@@ -61,8 +61,7 @@ impl Zone {
             None => key.digest,
             Some(names) => {
                 head.variant = vary::variant(&names, request);
-                let generation = self.register_variation(key, names, now)?;
-                Digest::of_variant(key.digest, generation, &head.variant)
+                self.register_variant(key, names, &head.variant, now)?
             }
         };
         let file = PendingFile::new(self.file(digest), head);

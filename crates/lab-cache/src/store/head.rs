@@ -12,12 +12,14 @@
 //! ```
 //!
 //! Numbers are little-endian. The text of a response is its head as HTTP/1.1 writes it, so that the parser of responses
-//! reads it. A file with another magic is of another version, and no entry.
+//! reads it. A vary record has the digests of its variants in place of a variant. A file with another magic is of another
+//! version, and no entry.
 
 use lab_http::h1::Limits;
 use lab_http::h1::parse::ResponseParser;
 use lab_http::{Headers, ResponseHead};
 
+use super::digest::{self, Digest};
 use crate::policy::terms::Terms;
 
 const MAGIC: &[u8; 8] = b"labcach1";
@@ -46,6 +48,8 @@ pub(super) struct VaryRecord {
     pub generation: u64,
     /// Sorted names in lower case, the set of the latest response first.
     pub sets: Vec<Vec<Vec<u8>>>,
+    /// The responses, in the order in which they were stored first.
+    pub variants: Vec<Digest>,
 }
 
 /// What a file holds.
@@ -92,7 +96,9 @@ pub(super) fn decode(head: &[u8]) -> Option<Record> {
         VARY => {
             let names = |set: &[u8]| set.split(|&byte| byte == b',').map(<[u8]>::to_vec).collect();
             let sets = rest.split(|&byte| byte == b'\n').filter(|set| !set.is_empty()).map(names).collect();
-            Some(Record::Vary(VaryRecord { key: key.to_vec(), generation: long(head, 80), sets }))
+            let (variants, []) = variant.as_chunks::<{ digest::LENGTH }>() else { return None };
+            let variants = variants.iter().map(|bytes| Digest::from_bytes(*bytes)).collect();
+            Some(Record::Vary(VaryRecord { key: key.to_vec(), generation: long(head, 80), sets, variants }))
         }
         _ => None,
     }
@@ -129,7 +135,8 @@ impl EntryHead {
 impl VaryRecord {
     pub(super) fn encode(&self) -> Option<Vec<u8>> {
         let lines: Vec<Vec<u8>> = self.sets.iter().map(|names| names.join(&b',')).collect();
-        encode(VARY, [&self.key, b"", &lines.join(&b'\n')], 0, &Terms::default(), self.generation)
+        let variants: Vec<u8> = self.variants.iter().flat_map(Digest::bytes).collect();
+        encode(VARY, [&self.key, &variants, &lines.join(&b'\n')], 0, &Terms::default(), self.generation)
     }
 }
 
@@ -234,7 +241,8 @@ mod tests {
     fn vary_records_survive_encoding() {
         let names = |names: &[&str]| names.iter().map(|name| name.as_bytes().to_vec()).collect::<Vec<_>>();
         let sets = vec![names(&["accept", "foo"]), names(&["foo"])];
-        let own = VaryRecord { key: b"k".to_vec(), generation: u64::MAX - 1, sets };
+        let variants = vec![Digest::of_key(b"a"), Digest::of_key(b"b")];
+        let own = VaryRecord { key: b"k".to_vec(), generation: u64::MAX - 1, sets, variants };
         let Some(Record::Vary(read)) = decode(&own.encode().unwrap()) else { panic!("a vary record") };
         assert_eq!(read, own);
     }

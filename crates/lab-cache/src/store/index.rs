@@ -153,6 +153,12 @@ impl Index {
         shard.nodes[place as usize].blocks > 0
     }
 
+    /// When an entry was used last, in seconds since 1970; None if it is unknown.
+    pub(super) fn last_use(&self, digest: Digest) -> Option<u32> {
+        let shard = self.shard(digest);
+        shard.places.get(&digest).map(|place| shard.nodes[*place as usize].used)
+    }
+
     /// Records the file of an entry, which replaces an earlier one.
     pub(super) fn insert(&self, digest: Digest, blocks: u32, now: i64) {
         let mut shard = self.shard(digest);

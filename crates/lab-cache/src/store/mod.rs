@@ -4,7 +4,8 @@
 //! entry. The index is shared by all workers. After a start it is empty, and entries are found by their files until the
 //! loader has entered them all.
 //!
-//! The responses of a key that vary have files of their own, which a vary record in the place of the key leads to.
+//! The responses of a key that vary have files of their own, which a vary record in the place of the key leads to. Their
+//! number is bounded for each key.
 
 mod background;
 mod digest;
@@ -15,6 +16,8 @@ mod folder_lock;
 mod head;
 mod index;
 mod recent;
+mod record_locks;
+mod variants;
 mod zone;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 mod recent;
 mod starting;
+mod variants;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -15,17 +15,15 @@ use super::digest::{Digest, Levels};
 use super::entry::{self, EntryFile, StoredResponse};
 use super::flights::Flights;
 use super::folder_lock::FolderLock;
-use super::head::VaryRecord;
 use super::index::{Index, RemovedEntry};
 use super::recent;
+use super::record_locks::RecordLocks;
 use crate::policy::vary;
 
 /// Files are counted in blocks of this many bytes, as file systems allocate them.
 pub(super) const BLOCK: u64 = 4096;
 /// What an entry takes of `keys_zone`, by nginx's account.
 const ENTRY_BYTES: u64 = 128;
-/// How many sets of fields the responses of one key may vary by.
-const VARY_SETS: usize = 4;
 /// How many seconds nothing is stored after the disk was full.
 const FULL_PAUSE: i64 = 10;
 
@@ -72,7 +70,8 @@ pub struct Zone {
     pub(super) is_cold: AtomicBool,
     /// Until when nothing is stored, because the disk is full; seconds since 1970.
     paused_until: AtomicI64,
-    next_generation: AtomicU64,
+    pub(super) next_generation: AtomicU64,
+    pub(super) record_locks: RecordLocks,
 }
 
 /// The key of a request.
@@ -116,6 +115,7 @@ impl Zone {
             is_cold: AtomicBool::new(true),
             paused_until: AtomicI64::new(i64::MIN),
             next_generation: AtomicU64::new(first),
+            record_locks: RecordLocks::default(),
         })
     }
 
@@ -169,7 +169,7 @@ impl Zone {
     }
 
     /// Opens an entry. A damaged one is removed.
-    fn open_entry(&self, digest: Digest, now: i64) -> io::Result<Option<EntryFile>> {
+    pub(super) fn open_entry(&self, digest: Digest, now: i64) -> io::Result<Option<EntryFile>> {
         let is_known = self.index.has_file(digest, now);
         if !is_known && !self.is_cold.load(Ordering::Relaxed) {
             return Ok(None);
@@ -208,7 +208,7 @@ impl Zone {
         was_known || was_there
     }
 
-    fn remove_entry(&self, digest: Digest) {
+    pub(super) fn remove_entry(&self, digest: Digest) {
         self.index.remove(digest);
         // it may be gone already
         _ = std::fs::remove_file(self.file(digest));
@@ -235,28 +235,6 @@ impl Zone {
             return false;
         }
         self.paused_until.swap(now + FULL_PAUSE, Ordering::Relaxed) <= now
-    }
-
-    /// Adds the names of a `Vary` to the vary record of a key. Returns its generation.
-    pub(super) fn register_variation(&self, key: &Key, names: Vec<Vec<u8>>, now: i64) -> io::Result<u64> {
-        let record = match self.open_entry(key.digest, now)? {
-            Some(EntryFile::Vary(record)) if record.key == key.text => Some(record),
-            _ => None,
-        };
-        let mut record = record.unwrap_or_else(|| VaryRecord {
-            key: key.text.clone(),
-            generation: self.next_generation.fetch_add(1, Ordering::Relaxed),
-            sets: Vec::new(),
-        });
-        if record.sets.first() != Some(&names) {
-            record.sets.retain(|set| *set != names);
-            record.sets.insert(0, names);
-            record.sets.truncate(VARY_SETS);
-            let text = record.encode().ok_or(io::ErrorKind::InvalidData)?;
-            entry::write_whole(&self.file(key.digest), &text)?;
-            self.index.insert(key.digest, blocks(text.len() as u64), now);
-        }
-        Ok(record.generation)
     }
 
     /// Removes the entries that were not used for the longest time, until the zone has its size again.

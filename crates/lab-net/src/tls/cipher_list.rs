@@ -31,6 +31,8 @@ impl CipherList {
         let mut selected: Vec<usize> = Vec::new();
         let mut excluded = [false; SUITES.len()];
         let mut unsupported = Vec::new();
+        // a command needs no separator in front
+        let text = text.replace('@', ":@");
         for word in text.split([':', ',', ' ', ';']).filter(|word| !word.is_empty()) {
             // sorting by strength keeps this order, and the provider has no suite below any security level
             if word.starts_with('@') {
@@ -77,7 +79,7 @@ fn is_selected_by(suite: &str, word: &str) -> bool {
         let has = |part: &str| suite.split('-').any(|own| own == part);
         match name {
             "ALL" | "DEFAULT" | "HIGH" | "TLSv1.2" => true,
-            "ECDHE" | "EECDH" | "kECDHE" | "kEECDH" => true,
+            "ECDH" | "ECDHE" | "EECDH" | "kECDHE" | "kEECDH" => true,
             "ECDSA" | "aECDSA" => has("ECDSA"),
             "aRSA" => has("RSA"),
             "AESGCM" | "AES" | "FIPS" => has("GCM"),
@@ -114,6 +116,8 @@ mod tests {
             ("ALL:+aECDSA:!AES128:-CHACHA20", "RSA-AES256-SHA384 ECDSA-AES256-SHA384"),
             ("!AES256:ALL:!CHACHA20", "ECDSA-AES128-SHA256 RSA-AES128-SHA256"),
             ("DEFAULT:@SECLEVEL=2:-AES:CHACHA20:@STRENGTH", "ECDSA-CHACHA20 RSA-CHACHA20"),
+            ("CHACHA20@SECLEVEL=1", "ECDSA-CHACHA20 RSA-CHACHA20"),
+            ("ECDH+AESGCM+AES128:!aNULL", "ECDSA-AES128-SHA256 RSA-AES128-SHA256"),
         ] {
             assert_eq!(names(text), (expected.to_owned(), Vec::new()), "{text}");
         }

@@ -55,7 +55,7 @@ const GROUPS: [(&str, &dyn SupportedKxGroup); 9] = [
 ];
 
 /// Groups of OpenSSL 3 that the provider does not have.
-const UNSUPPORTED_GROUPS: [&str; 15] = [
+const UNSUPPORTED_GROUPS: [&str; 21] = [
     "X448",
     "secp521r1",
     "P-521",
@@ -66,6 +66,12 @@ const UNSUPPORTED_GROUPS: [&str; 15] = [
     "brainpoolP256r1",
     "brainpoolP384r1",
     "brainpoolP512r1",
+    "sect571r1",
+    "sect571k1",
+    "sect409r1",
+    "sect409k1",
+    "sect283r1",
+    "sect283k1",
     "ffdhe2048",
     "ffdhe3072",
     "ffdhe4096",

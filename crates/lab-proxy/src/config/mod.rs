@@ -24,6 +24,7 @@ pub mod severity;
 pub mod server_name;
 pub mod limit_zone;
 pub mod cache_zone;
+pub mod charset_map;
 pub mod location;
 pub mod proxy;
 pub mod upstream;
@@ -40,6 +41,7 @@ use std::path::{Path, PathBuf};
 
 use crate::variables::DefinedVariables;
 use cache_zone::CacheZone;
+use charset_map::CharsetMaps;
 use derived::DerivedVariable;
 use http2::Http2Level;
 use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
@@ -82,6 +84,8 @@ pub struct Config {
     pub cache_zones: Vec<CacheZone>,
     /// The charsets that the configuration names, which `X-Accel-Charset` may choose from.
     pub charsets: Vec<String>,
+    /// The `charset_map` blocks.
+    pub charset_maps: CharsetMaps,
     /// Whether a variable reads the head of a response, so that heads must be kept.
     pub needs_response_heads: bool,
     /// `proxy_ssl_*` of every location that may connect over TLS.
@@ -134,9 +138,11 @@ pub fn read_with_defaults(
     logs::read_formats(http, &mut reader);
     location::limits::read_zones(http, &mut reader);
     cache_path::read_zones(http, &mut reader);
+    location::filters::charset::read_maps(http, &mut reader);
     let derived = derived::read(http, &mut reader);
     let main = Level { error_log: Some(process.error_log.clone()), ..Level::default() };
     let mut level = Level::read(http, &mut reader).inherit(&main);
+    level.charset.check(&mut reader);
     let root = match level.files.root.take() {
         Some(own) => own.resolve(Some(0), &reader),
         None => Root::nginx_default(&reader),
@@ -170,6 +176,7 @@ pub fn read_with_defaults(
         zones: reader.zones,
         cache_zones: reader.cache_zones,
         charsets: reader.charsets,
+        charset_maps: reader.charset_maps,
         needs_response_heads: reader.needs_response_heads,
         upstream_tls: reader.upstream_tls,
         warnings: reader.warnings,

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::config::cache_zone::CacheZone;
+use crate::config::charset_map::CharsetMaps;
 use crate::config::limit_zone::LimitZones;
 use crate::config::log_format::{LogFormats, LogPaths};
 use crate::config::nginx_version::NginxVersion;
@@ -35,8 +36,9 @@ pub(crate) struct ConfigReader<'c> {
     pub(crate) zones: LimitZones,
     /// The zones of `proxy_cache_path` and `uwsgi_cache_path`.
     pub(crate) cache_zones: Vec<CacheZone>,
-    /// The names of all `charset` directives.
+    /// The names of all charsets.
     pub(crate) charsets: Vec<String>,
+    pub(crate) charset_maps: CharsetMaps,
     /// `proxy_ssl_*` of every location that may connect over TLS.
     pub(crate) upstream_tls: Vec<UpstreamTlsConfig>,
     /// Messages about values that are accepted without their full effect.
@@ -61,6 +63,7 @@ impl<'c> ConfigReader<'c> {
             zones: LimitZones::default(),
             cache_zones: Vec::new(),
             charsets: Vec::new(),
+            charset_maps: CharsetMaps::default(),
             upstream_tls: Vec::new(),
             warnings: Vec::new(),
             errors: Vec::new(),
@@ -70,6 +73,15 @@ impl<'c> ConfigReader<'c> {
     /// The value, unless there is an error, which is kept.
     pub(crate) fn keep<T>(&mut self, read: Result<T, ConfError>) -> Option<T> {
         read.map_err(|error| self.errors.extend(error.into_list())).ok()
+    }
+
+    /// Adds a charset to those that `X-Accel-Charset` may choose from. Returns its name as it was written first.
+    pub(crate) fn name_charset(&mut self, name: &str) -> String {
+        if let Some(own) = self.charsets.iter().find(|own| own.eq_ignore_ascii_case(name)) {
+            return own.clone();
+        }
+        self.charsets.push(name.to_owned());
+        name.to_owned()
     }
 
     /// Adds a warning about a directive, in nginx's form.

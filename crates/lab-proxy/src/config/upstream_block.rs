@@ -25,8 +25,7 @@ fn read_block(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<Up
     if keeps_connections {
         upstream.keepalive = 32;
     }
-    let mut backup = None;
-    let mut method = None;
+    let mut method: Option<BalancingMethod> = None;
     for inner in directive.children() {
         match inner.name.as_str() {
             "keepalive" => {
@@ -54,18 +53,17 @@ fn read_block(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<Up
             // `server`, the only other directive of this block
             _ => {
                 let servers = read_server(inner)?;
-                if servers.iter().any(|server| server.is_backup) {
-                    backup = Some(inner);
+                let has_backup = servers.iter().any(|server| server.is_backup);
+                // as in nginx, which accepts it in front of the method
+                if has_backup && method.as_ref().is_some_and(|method| !method.allows_backups()) {
+                    let accepted = "no backup with ip_hash, hash or random, as in nginx";
+                    return Err(inner.unsupported("parameter \"backup\" with this balancing method", accepted));
                 }
                 upstream.servers.extend(servers);
             }
         }
     }
     upstream.method = method.unwrap_or(BalancingMethod::RoundRobin);
-    if let Some(server) = backup.filter(|_| !upstream.method.allows_backups()) {
-        let accepted = "no backup with ip_hash, hash or random, as in nginx";
-        return Err(server.unsupported("parameter \"backup\" with this balancing method", accepted));
-    }
     // as in nginx, backups alone are not enough
     if upstream.servers.iter().all(|server| server.is_backup) {
         return Err(directive.error(ConfErrorKind::EmptyUpstream { name: upstream.name }));

@@ -70,6 +70,7 @@ impl<'a> RequestContext<'a> {
         inner.outcome.request_body.clone_from(&self.outcome.request_body);
         inner.route.client.clone_from(&self.route.client);
         inner.route.method = self.route.method;
+        inner.route.main_method = Some(self.route.request_method());
         inner.route.is_subrequest = true;
         inner
     }
@@ -111,6 +112,7 @@ impl<'a> RequestContext<'a> {
             derived: &self.worker.config.derived,
             outcome: &self.outcome,
             pending: None,
+            hidden_attempts: 0,
         }
     }
 

@@ -20,6 +20,12 @@ pub(super) const ROWS: &[Difference] = &[
         "RFC 9111 §4.2.4 and §4.3, RFC 5861.",
     ),
     row(
+        "cache: responses of one key that vary",
+        "Keeps any number of them.",
+        "Keeps 256. The one that was not used for the longest time makes room.",
+        "A client that sends random values of a field must not fill the cache.",
+    ),
+    row(
         "cache: 304 to a validation",
         "Renews the lifetime of the stored response.",
         "Brings the fields of the stored response up to date as well. If its validators are those of another response, the \

@@ -164,7 +164,7 @@ pub(super) const ROWS: &[Difference] = &[
     row(
         "subrequests of auth_request, mirror, addition and ssi",
         "Shares its variables with the request, and passes the Content-Length of a body that it does not send.",
-        "Has variables of its own, and no Content-Length.",
+        "Has a copy of its variables, and no Content-Length.",
         "A length without a body would make the upstream wait. auth_request_set copies values.",
     ),
     row(

@@ -7,14 +7,15 @@ pub(super) const ROWS: &[Difference] = &[
     row(
         "no ssl_protocols",
         "Speaks TLS up to version 1.2. Since 1.23.4 also 1.3.",
-        "Speaks TLS 1.2 and 1.3, to clients and upstreams. Older versions are never spoken, and a warning names them.",
+        "Speaks TLS 1.2 and 1.3, to clients and upstreams. Older versions are never spoken, and a warning names them; a \
+         list of nothing else counts as none.",
         "RFC 8996: older versions are deprecated.",
     ),
     row(
         "cipher suites",
         "Has those of OpenSSL.",
         "Has AES-GCM and CHACHA20, in TLS 1.2 with ECDHE. Names and classes of OpenSSL select among them; a warning names \
-         words that select none.",
+         words that select none. A list of nothing else counts as none.",
         "RFC 9325 §4: these have forward secrecy and authenticated encryption.",
     ),
     row(

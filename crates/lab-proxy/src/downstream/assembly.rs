@@ -270,9 +270,8 @@ async fn fetch<'c>(
                 local::respond(&inner, status.unwrap_or(own), LocalContent::Text(text))
             }
             Action::File(opened) => local::respond(&inner, status.unwrap_or(200), LocalContent::File(opened)),
-            Action::Generated { media_type, content, hides_length } => {
-                let content = LocalContent::Generated { media_type, content, hides_length };
-                local::respond(&inner, status.unwrap_or(200), content)
+            Action::Generated(generated) => {
+                local::respond(&inner, status.unwrap_or(200), LocalContent::Generated(generated))
             }
             // a subrequest has neither
             Action::Authorize(_) | Action::Mirror(_) | Action::Drop(_) => return None,

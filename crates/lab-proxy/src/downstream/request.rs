@@ -287,9 +287,8 @@ async fn perform(
         Action::File(opened) => {
             local::respond(context, context.route.status.unwrap_or(200), LocalContent::File(opened))?
         }
-        Action::Generated { media_type, content, hides_length } => {
-            let content = LocalContent::Generated { media_type, content, hides_length };
-            local::respond(context, context.route.status.unwrap_or(200), content)?
+        Action::Generated(generated) => {
+            local::respond(context, context.route.status.unwrap_or(200), LocalContent::Generated(generated))?
         }
         Action::Authorize(auth) => {
             let (status, challenges) = subrequest::authorize(client, context, upstreams, auth).await;

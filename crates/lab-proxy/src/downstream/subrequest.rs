@@ -12,7 +12,6 @@ use crate::downstream::subrequest_exchange::{self, SubrequestResponse, store_and
 use crate::phases::Action;
 use crate::upstream::Upstreams;
 use crate::upstream::error::ForwardError;
-use crate::variables::VariableValues;
 
 /// Sends the subrequest. Returns its status and its challenges, and sets the variables of `auth_request_set`.
 pub(crate) async fn authorize<'a>(
@@ -21,12 +20,13 @@ pub(crate) async fn authorize<'a>(
     upstreams: &Upstreams,
     auth: &AuthRequest,
 ) -> (u16, Headers) {
-    let values = VariableValues::new(&context.worker.config.variables);
+    let values = context.route.values.duplicate();
     let mut inner: RequestContext<'a> =
         RequestContext::new(context.worker, context.connection, context.server, context.request, values);
     inner.outcome.now = SystemTime::now();
     inner.route.client.clone_from(&context.route.client);
     inner.route.method = b"GET";
+    inner.route.main_method = Some(context.route.request_method());
     inner.route.is_subrequest = true;
     let (phases, route) = inner.phases();
     let action = phases.begin_subrequest(route, auth.uri.as_bytes());
@@ -42,7 +42,7 @@ pub(crate) async fn authorize<'a>(
             fetched.unwrap_or_else(|error| (status_of(&error), Headers::new()))
         }
         Action::Page(status) | Action::Drop(status) | Action::Text { status, .. } => (status, Headers::new()),
-        Action::File(_) | Action::Generated { .. } => (200, Headers::new()),
+        Action::File(_) | Action::Generated(_) => (200, Headers::new()),
         // a subrequest has neither
         Action::Authorize(_) | Action::Mirror(_) => (500, Headers::new()),
     };

@@ -97,7 +97,7 @@ impl Scope<'_> {
                 return append(out, file.map(|file| file.as_os_str().as_bytes()));
             }
             Variable::RequestLength => decimal(out, request.head_bytes + self.outcome.request_body_bytes),
-            Variable::RequestMethod => out.extend_from_slice(self.route.method),
+            Variable::RequestMethod => out.extend_from_slice(self.route.request_method()),
             Variable::RequestUri => out.extend_from_slice(&request.target.origin_form(request.head)),
             Variable::ServerProtocol => out.extend_from_slice(request.head.version.text().as_bytes()),
             Variable::Uri => out.extend_from_slice(&self.route.uri),

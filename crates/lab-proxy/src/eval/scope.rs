@@ -15,6 +15,7 @@ use crate::config::derived::DerivedVariable;
 use crate::config::proxy::pass::ProxyPass;
 use crate::config::server::Server;
 use crate::config::server_name::hostname;
+use crate::connection_counts::ConnectionCounts;
 use crate::routing::request::Request;
 use crate::routing::route::Route;
 use crate::variables::{Template, Variable};
@@ -35,6 +36,8 @@ pub struct Scope<'a> {
     pub outcome: &'a RequestOutcome,
     /// The status and fields of the response whose head is being made; none before and afterwards.
     pub pending: Option<(u16, &'a Headers)>,
+    /// How many of the last attempts are left out.
+    pub hidden_attempts: usize,
 }
 
 impl Scope<'_> {
@@ -200,6 +203,7 @@ impl Scope<'_> {
             Variable::Connection => decimal(out, self.connection.serial),
             Variable::ConnectionRequests => decimal(out, self.connection.requests as u64),
             Variable::ConnectionTime => seconds(out, self.connection.age + self.outcome.elapsed),
+            Variable::ConnectionCount(count) => decimal(out, ConnectionCounts::now().get(*count)),
             Variable::Hostname => out.extend_from_slice(hostname().as_bytes()),
             Variable::Https => {
                 out.extend_from_slice(if self.connection.tls.is_some() { b"on" } else { b"" });
@@ -326,6 +330,14 @@ impl Scope<'_> {
         out.len() > start
     }
 
+    /// What a request to an upstream is made from. As in nginx, it does not know the attempts that it is for.
+    #[must_use]
+    pub(crate) fn before_attempts(self) -> Self {
+        let attempts = &self.outcome.attempts;
+        let start = attempts.iter().rposition(|attempt| attempt.is_redirected).unwrap_or(0);
+        Scope { hidden_attempts: attempts.len() - start, ..self }
+    }
+
     /// The value of `root` or `alias`.
     pub(crate) fn root(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -334,7 +346,8 @@ impl Scope<'_> {
     }
 
     fn join_attempts(&self, out: &mut Vec<u8>, write: impl Fn(&Attempt, &mut Vec<u8>)) {
-        for (index, attempt) in self.outcome.attempts.iter().enumerate() {
+        let visible = self.outcome.attempts.len().saturating_sub(self.hidden_attempts);
+        for (index, attempt) in self.outcome.attempts[..visible].iter().enumerate() {
             if index > 0 {
                 out.extend_from_slice(if attempt.is_redirected { b" : " } else { b", " });
             }

@@ -7,11 +7,11 @@ use super::autoindex::{self, ListingStyle};
 use super::file_system::{self, FileKind, OpenedFile};
 use super::gzip_negotiation::{accepts_coding, accepts_gzip};
 use super::unmodified;
-use super::{Action, Flow, Phases};
-use crate::config::location::Location;
+use super::{Action, Flow, GeneratedContent, Phases};
 use crate::config::location::autoindex::AutoindexConfig;
 use crate::config::location::filters::gzip::StaticFiles;
 use crate::config::location::try_files::TryFilesFallback;
+use crate::config::location::{ContentHandler, Location};
 use crate::config::logs::Severity;
 use crate::connection_counts::ConnectionCounts;
 use crate::eval::FilePath;
@@ -82,8 +82,8 @@ pub(super) fn try_files<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> F
 
 /// Serves `index`, and files.
 pub(super) fn serve<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> Flow<'a> {
-    if route.location.is_status {
-        return status(route);
+    if let Some(handler) = route.location.handler {
+        return generate(route, handler);
     }
     let is_readable = matches!(route.method, b"GET" | b"HEAD" | b"POST");
     let is_folder = route.uri.last() == Some(&b'/');
@@ -111,14 +111,24 @@ pub(super) fn serve<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> Flow<
     file(phases, route, &path)
 }
 
-/// `stub_status`
-fn status<'a>(route: &Route<'_>) -> Flow<'a> {
+/// `stub_status`, `empty_gif`
+fn generate<'a>(route: &Route<'_>, handler: ContentHandler) -> Flow<'a> {
     if !matches!(route.method, b"GET" | b"HEAD") {
         return Flow::Status(405);
     }
-    let content = ConnectionCounts::now().page().into_bytes();
-    Flow::Done(Action::Generated { media_type: "text/plain", content, hides_length: false })
+    let (media_type, content, modified) = match handler {
+        ContentHandler::Status => ("text/plain", ConnectionCounts::now().page().into_bytes(), None),
+        ContentHandler::EmptyGif => ("image/gif", EMPTY_GIF.to_vec(), Some(EMPTY_GIF_MODIFIED)),
+    };
+    Flow::Done(Action::Generated(GeneratedContent { media_type, content, modified, hides_length: false }))
 }
+
+/// A single transparent pixel.
+const EMPTY_GIF: &[u8; 43] =
+    b"GIF89a\x01\0\x01\0\x80\x01\0\0\0\0\xff\xff\xff!\xf9\x04\x01\0\0\x01\0,\0\0\0\0\x01\0\x01\0\0\
+                               \x02\x02L\x01\0;";
+/// The date that nginx gives it: Mon, 28 Sep 1970 06:00:00 GMT.
+const EMPTY_GIF_MODIFIED: i64 = 23_349_600;
 
 /// `autoindex`
 fn listing<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, config: AutoindexConfig) -> Flow<'a> {
@@ -148,7 +158,7 @@ fn listing<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>, config: Autoindex
     };
     let content = autoindex::write(&style, entries);
     let media_type = autoindex::media_type(config.format, callback.is_some());
-    Flow::Done(Action::Generated { media_type, content, hides_length: true })
+    Flow::Done(Action::Generated(GeneratedContent { media_type, content, modified: None, hides_length: true }))
 }
 
 /// Redirects the request to the first file of `index` that exists.
@@ -170,7 +180,12 @@ fn index<'a>(phases: &Phases<'a, '_>, route: &mut Route<'a>) -> Flow<'a> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 if !folder_exists {
                     match phases.metadata(route, &folder.bytes) {
-                        Ok(_) => folder_exists = true,
+                        Ok(metadata) if metadata.kind == FileKind::Folder => folder_exists = true,
+                        Ok(_) => {
+                            let folder = String::from_utf8_lossy(&folder.bytes).into_owned();
+                            route.note(Severity::Alert, format!("\"{folder}\" is not a directory"));
+                            return Flow::Status(500);
+                        }
                         Err(error) => return index_failure(route, &path, &error),
                     }
                 }

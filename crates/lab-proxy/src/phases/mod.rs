@@ -57,19 +57,24 @@ pub enum Action<'a> {
         text: Vec<u8>,
     },
     File(file_system::OpenedFile<'a>),
-    /// Respond with content that was generated for this request.
-    Generated {
-        media_type: &'static str,
-        content: Vec<u8>,
-        /// As in nginx, the length of a listing is not announced.
-        hides_length: bool,
-    },
+    Generated(GeneratedContent),
     /// Ask for access by a subrequest, and continue with [`Phases::resume_authorized`].
     Authorize(&'a AuthRequest),
     /// Send copies of the request, and continue with [`Phases::resume_mirrored`].
     Mirror(&'a MirrorConfig),
     /// Close the connection without a response, and log this status (`return 444`).
     Drop(u16),
+}
+
+/// Content that comes neither from a file nor from the configuration.
+#[derive(Debug)]
+pub struct GeneratedContent {
+    pub media_type: &'static str,
+    pub content: Vec<u8>,
+    /// `Last-Modified`, in seconds since 1970.
+    pub modified: Option<i64>,
+    /// As in nginx, the length of a listing is not announced.
+    pub hides_length: bool,
 }
 
 /// The state that does not change while a request goes through the phases.
@@ -358,6 +363,7 @@ impl<'a> Phases<'a, '_> {
             derived: &self.config.derived,
             outcome: self.outcome,
             pending: None,
+            hidden_attempts: 0,
         }
     }
 }

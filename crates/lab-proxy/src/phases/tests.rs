@@ -99,7 +99,7 @@ fn outcome(http: &str, server: &str, request_line: &str) -> String {
             let path = route.location.root.file_path(&phases.scope(&route)).unwrap();
             format!("file {} {}", String::from_utf8_lossy(&path.bytes), opened.media_type)
         }
-        Action::Generated { media_type, .. } => format!("generated {media_type}"),
+        Action::Generated(generated) => format!("generated {}", generated.media_type),
         Action::Mirror(_) => "mirror".to_owned(),
         Action::Authorize(auth) => format!("authorize by {}", auth.uri),
         Action::Drop(status) => format!("drop {status}"),

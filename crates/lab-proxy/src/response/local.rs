@@ -7,7 +7,7 @@ use crate::config::location::static_files::IfModifiedSince;
 use crate::context::RequestContext;
 use crate::phases::conditional::{self, Precondition, Validators};
 use crate::phases::file_system::OpenedFile;
-use crate::phases::media_type;
+use crate::phases::{GeneratedContent, media_type};
 use crate::response::redirect::{write_origin, write_target};
 use crate::response::rewrite::{add_fields, kept_fields};
 use crate::response::{Body, Head, RangeValidators, Response, ResponseOverride, error_page, filters};
@@ -20,13 +20,7 @@ pub(crate) enum LocalContent<'a> {
     /// A text, with the media type of the path.
     Text(Vec<u8>),
     File(OpenedFile<'a>),
-    /// Content that was generated for the request.
-    Generated {
-        media_type: &'static str,
-        content: Vec<u8>,
-        /// Whether the head leaves the length open.
-        hides_length: bool,
-    },
+    Generated(GeneratedContent),
 }
 
 /// The response to a request that is not passed on; or an override, if a precondition fails (RFC 9110 §13).
@@ -37,7 +31,7 @@ pub(crate) fn respond(
 ) -> Result<Response, ResponseOverride> {
     let tag = match &content {
         LocalContent::File(opened) => context.config().etag.then(|| opened.metadata.entity_tag()),
-        LocalContent::Page | LocalContent::Text(_) | LocalContent::Generated { .. } => None,
+        LocalContent::Page | LocalContent::Text(_) | LocalContent::Generated(_) => None,
     };
     let mut response = match evaluate_conditions(context, status, &content, tag.as_deref()) {
         Precondition::Failed => return Err(ResponseOverride::page(412)),
@@ -68,11 +62,19 @@ fn evaluate_conditions(
         LocalContent::Page => return Precondition::Send,
         // the phases have evaluated them
         LocalContent::File(OpenedFile { file: None, .. }) => return Precondition::NotModified,
-        LocalContent::Text(_) | LocalContent::Generated { .. } => None,
-        LocalContent::File(opened) => Some(opened.metadata.modified),
+        own => modified(own),
     };
     let dates: IfModifiedSince = context.config().if_modified_since;
     conditional::evaluate(&context.request.head.headers, Validators { tag, modified }, dates)
+}
+
+/// When the content was last modified, in seconds since 1970.
+fn modified(content: &LocalContent<'_>) -> Option<i64> {
+    match content {
+        LocalContent::Page | LocalContent::Text(_) => None,
+        LocalContent::Generated(generated) => generated.modified,
+        LocalContent::File(opened) => Some(opened.metadata.modified),
+    }
 }
 
 /// Builds head and body, in nginx's order of fields.
@@ -87,14 +89,16 @@ fn build(context: &RequestContext<'_>, status: u16, content: LocalContent<'_>, t
         LocalContent::Page => {
             error_page::html(status, rules.server_tokens, context.route.own_status.filter(|_| status == 400))
         }
-        LocalContent::Text(_) | LocalContent::File(_) | LocalContent::Generated { .. } => None,
+        LocalContent::Text(_) | LocalContent::File(_) | LocalContent::Generated(_) => None,
     };
     let (media_type, length) = match &content {
         LocalContent::Page => (page.as_ref().map(|_| error_page::MEDIA_TYPE.as_bytes()), page_length(page.as_deref())),
         LocalContent::Text(text) => {
             (kept_type.or_else(|| Some(media_type(&context.route).as_bytes())), text.len() as u64)
         }
-        LocalContent::Generated { media_type, content, .. } => (Some(media_type.as_bytes()), content.len() as u64),
+        LocalContent::Generated(GeneratedContent { media_type, content, .. }) => {
+            (Some(media_type.as_bytes()), content.len() as u64)
+        }
         LocalContent::File(opened) => (kept_type.or(Some(opened.media_type.as_bytes())), opened.metadata.size),
     };
 
@@ -103,18 +107,18 @@ fn build(context: &RequestContext<'_>, status: u16, content: LocalContent<'_>, t
     if let Some(media_type) = media_type.filter(|media_type| has_body && !media_type.is_empty()) {
         fields.push("Content-Type", media_type);
     }
-    let hides_length = matches!(content, LocalContent::Generated { hides_length: true, .. });
+    let hides_length = matches!(content, LocalContent::Generated(GeneratedContent { hides_length: true, .. }));
     if has_body && !hides_length {
         let mut text = Vec::with_capacity(20);
         decimal(&mut text, length);
         fields.push("Content-Length", text);
     }
-    if let LocalContent::File(opened) = &content
+    if let Some(modified) = modified(&content)
         && matches!(status, 200 | 304)
         && !is_replaced("Last-Modified")
     {
         // a time before 1970 counts as 1970
-        fields.push("Last-Modified", date::of(u64::try_from(opened.metadata.modified).unwrap_or(0)));
+        fields.push("Last-Modified", date::of(u64::try_from(modified).unwrap_or(0)));
     }
     if let (LocalContent::Page, Some(target)) = (&content, &context.route.redirect) {
         let mut location = Vec::new();
@@ -147,7 +151,7 @@ fn build(context: &RequestContext<'_>, status: u16, content: LocalContent<'_>, t
         _ if !has_body || context.is_head() => Body::Empty,
         LocalContent::Page => Body::bytes(page.unwrap_or_default()),
         LocalContent::Text(text) => Body::bytes(text),
-        LocalContent::Generated { content, .. } => Body::bytes(content),
+        LocalContent::Generated(generated) => Body::bytes(generated.content),
         LocalContent::File(OpenedFile { file: Some(file), metadata, .. }) => Body::file(file, metadata.size),
         LocalContent::File(OpenedFile { file: None, .. }) => Body::Empty,
     };

@@ -20,6 +20,7 @@
 //! A new kind of body is a variant of [`Body`]; its pieces are pulled by [`Body::next_piece`]. Local responses
 //! ([`local`]) pass the filters too. A new filter is a file in [`filters`].
 
+use lab_http::message::is_bodyless;
 use lab_http::{BodyLength, Version};
 
 pub(crate) mod accel;
@@ -90,8 +91,12 @@ impl Response {
 
     /// How the body is framed for a client of this version.
     pub(crate) fn framing(&self, version: Version, chunks: bool) -> BodyLength {
+        if is_bodyless(self.head.status) {
+            return BodyLength::None;
+        }
         let needs_chunks = self.has_trailers && version != Version::Http2;
-        let is_open = self.filters.is_some() || self.hides_length || needs_chunks;
+        let has_other_length = self.filters.as_ref().is_some_and(|filters| !filters.keeps_length());
+        let is_open = has_other_length || self.hides_length || needs_chunks;
         match self.body.length() {
             BodyLength::None if !is_open => BodyLength::None,
             BodyLength::Sized(length) if !is_open => BodyLength::Sized(length),

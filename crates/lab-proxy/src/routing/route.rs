@@ -27,6 +27,8 @@ pub struct Route<'a> {
     pub args: Option<Cow<'a, [u8]>>,
     /// The client's method, or GET after a redirect to an error page.
     pub method: &'a [u8],
+    /// In a subrequest, the method of the request that it belongs to.
+    pub main_method: Option<&'a [u8]>,
     /// The client's address, if the real ip module found one that is not the peer's.
     pub client: Option<ClientAddress>,
     pub origin: UriOrigin,
@@ -233,6 +235,7 @@ impl<'a> Route<'a> {
             uri: request.map_or(Cow::Borrowed(b""), |request| Cow::Borrowed(&*request.path)),
             args: request.and_then(|request| request.target.query).map(Cow::Borrowed),
             method: request.map_or(b"", |request| request.head.method()),
+            main_method: None,
             client: None,
             origin: UriOrigin::Client,
             alignment: UriAlignment::Location,
@@ -267,6 +270,12 @@ impl<'a> Route<'a> {
         self.origin = other.origin;
         self.alignment = other.alignment;
         self.resolved_pass.clone_from(&other.resolved_pass);
+    }
+
+    /// `$request_method`
+    #[must_use]
+    pub fn request_method(&self) -> &'a [u8] {
+        self.main_method.unwrap_or(self.method)
     }
 
     /// Whether there are arguments, and not only a `?`.

@@ -55,7 +55,7 @@ pub(crate) type EvaluateTemplate<'e> = &'e dyn Fn(usize, &Template) -> Vec<u8>;
 /// The server that was chosen for a handshake.
 #[derive(Debug, Clone)]
 pub(crate) struct Selection {
-    /// The server that SNI named; none without SNI or if no server has that name.
+    /// The server that SNI named; none without SNI, if no server has that name, or if there is only one.
     pub(crate) named: Option<usize>,
     /// What verifies the client's certificate.
     pub(crate) verifier: Option<Arc<ChainVerifier>>,
@@ -74,7 +74,8 @@ impl ListenTls {
         variables: &DefinedVariables,
         evaluate: EvaluateTemplate<'_>,
     ) -> (Selection, Result<Option<Arc<ServerConfig>>, ConfError>) {
-        let name = offer.server_name.as_deref().map(str::to_ascii_lowercase);
+        // as in nginx: the names of a single server do not matter
+        let name = offer.server_name.as_deref().filter(|_| listen.servers.len() > 1).map(str::to_ascii_lowercase);
         let named = name.and_then(|name| listen.names.find(name.as_bytes(), &VariableValues::new(variables)));
         let context = |index: usize| self.servers.iter().find(|(own, _)| *own == index);
         let default = context(listen.default_server);

@@ -49,9 +49,10 @@ impl Exchange {
             Some(method) => method.value(&context.scope()).eq_ignore_ascii_case(b"HEAD"),
             None => context.request.head.method() == b"HEAD" && !context.outcome.converts_head(),
         };
+        let scope = context.scope().before_attempts();
         match &pass.uwsgi {
-            Some(uwsgi) => uwsgi_head::write(context.request, pass, uwsgi, &context.scope(), outgoing.buffer()),
-            None => request_head::write(context.request, pass, &context.scope(), length, outgoing.buffer()),
+            Some(uwsgi) => uwsgi_head::write(context.request, pass, uwsgi, &scope, outgoing.buffer()),
+            None => request_head::write(context.request, pass, &scope, length, outgoing.buffer()),
         }
         Exchange {
             sent_before: outgoing.io_mut().bytes,

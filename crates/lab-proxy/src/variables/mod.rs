@@ -7,11 +7,13 @@ mod backtracking;
 pub(crate) mod pattern;
 pub(crate) mod template;
 mod defined;
+mod groups;
 mod unsupported;
 mod values;
 mod variable;
 
 pub use defined::DefinedVariables;
+pub use groups::{CacheVariable, ConnectionCount, TlsVariable};
 pub use template::{LogEscape, Template};
 pub use values::VariableValues;
-pub use variable::{CacheVariable, TlsVariable, Variable};
+pub use variable::Variable;

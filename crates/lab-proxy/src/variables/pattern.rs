@@ -76,6 +76,15 @@ impl Pattern {
         &self.text
     }
 
+    /// Whether the text matches, without an effect on variables. A match that takes too many steps is none.
+    #[must_use]
+    pub fn is_match(&self, text: &[u8]) -> bool {
+        match &self.engine {
+            Engine::Linear(regex) => regex.is_match(text),
+            Engine::Backtracking(regex) => matches!(regex.find(text), Ok(Some(_))),
+        }
+    }
+
     /// Whether the text matches. If it does, `$1` and so on and the variables of named groups are set. A match that takes
     /// too many steps is none, and is noted in `values`.
     pub fn matches(&self, text: &[u8], values: &VariableValues) -> bool {

@@ -131,7 +131,9 @@ impl Level {
             "add_header" => self.added.get_or_insert_default().read(directive, reader)?,
             "add_trailer" => self.trailers.get_or_insert_default().read(directive, reader)?,
             "expires" => self.expires = Some(Expires::read(directive, reader)?),
-            "charset" | "override_charset" | "charset_types" => self.charset.read(directive, reader)?,
+            "charset" | "source_charset" | "override_charset" | "charset_types" => {
+                self.charset.read(directive, reader)?;
+            }
             "gunzip" => self.gzip.read(directive)?,
             name if name.starts_with("gzip") => self.gzip.read(directive)?,
             name if name.starts_with("brotli") => self.brotli.read(directive)?,

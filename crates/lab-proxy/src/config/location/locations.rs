@@ -78,7 +78,7 @@ impl Locations {
                 break;
             }
             let without_slash = prefix.strip_suffix(b"/").is_some_and(|prefix| prefix == path);
-            if without_slash && location.pass.is_some() {
+            if without_slash && location.pass.is_some() && !self.has_prefix(path) {
                 return Search::Settled(LocationMatch::AddSlash(location));
             }
         }
@@ -89,6 +89,12 @@ impl Locations {
             });
         }
         found
+    }
+
+    /// Whether a location has exactly this prefix.
+    fn has_prefix(&self, path: &[u8]) -> bool {
+        let mut locations = self.prefixes.iter().map(|&index| &self.list[index]);
+        locations.any(|location| matches!(location.matcher, Matcher::Prefix { .. }) && location.path.as_bytes() == path)
     }
 
     fn find_pattern(&self, path: &[u8], values: &VariableValues) -> Option<&Location> {

@@ -53,8 +53,8 @@ pub struct Location {
     pub root: Root,
     /// `internal`: whether only internal redirects may lead here.
     pub is_internal: bool,
-    /// `stub_status`: whether the location responds with the counts of connections.
-    pub is_status: bool,
+    /// What generates the content of the location; none if it comes from an upstream or from files.
+    pub handler: Option<ContentHandler>,
     /// `limit_except`: the methods that the location itself is for, and the location of all others.
     pub limit_except: Option<LimitExcept>,
     /// The directives of the rewrite module.
@@ -62,6 +62,15 @@ pub struct Location {
     /// `try_files`
     pub try_files: Option<TryFiles>,
     pub locations: Locations,
+}
+
+/// Generates content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContentHandler {
+    /// `stub_status`: the counts of connections.
+    Status,
+    /// `empty_gif`: a transparent pixel.
+    EmptyGif,
 }
 
 /// The block around a location.
@@ -101,6 +110,7 @@ impl Location {
         reader: &mut ConfigReader<'_>,
     ) -> Result<Location, ConfError> {
         let mut level = Level::read(block, reader).inherit(outer.level);
+        level.charset.check(reader);
         let root = match level.files.root.take() {
             Some(own) if own.is_alias() && matches!(matcher, Matcher::Named) => {
                 let directive = block.iter().find(|inner| inner.name == "alias");
@@ -132,7 +142,7 @@ impl Location {
             Location::condition(inner, &path, &level, &root, inherited, reader).map(|location| Some(Box::new(location)))
         });
 
-        let (mut try_files, mut is_internal, mut is_status, mut locations) = (None, false, false, Vec::new());
+        let (mut try_files, mut is_internal, mut handler, mut locations) = (None, false, None, Vec::new());
         let mut limit_except = None;
         for inner in block {
             match inner.name.as_str() {
@@ -141,7 +151,12 @@ impl Location {
                     try_files = reader.keep(read);
                 }
                 "internal" => is_internal = true,
-                "stub_status" => is_status = true,
+                "stub_status" => handler = Some(ContentHandler::Status),
+                "mp4" | "flv" => {
+                    let message = format!("\"{}\" has no effect: requests with start= get the whole file", inner.name);
+                    reader.warn(inner, message);
+                }
+                "empty_gif" => handler = Some(ContentHandler::EmptyGif),
                 "limit_except" => {
                     let block = inner.children();
                     let read = Location::condition(block, &path, &level, &root, inherited, reader)
@@ -165,7 +180,7 @@ impl Location {
             pass,
             root,
             is_internal,
-            is_status,
+            handler,
             limit_except,
             script,
             try_files,
@@ -183,6 +198,7 @@ impl Location {
         reader: &mut ConfigReader<'_>,
     ) -> Result<Location, ConfError> {
         let mut level = Level::read(block, reader).inherit(outer);
+        level.charset.check(reader);
         let root = level.files.root.take().map_or_else(|| root.clone(), |own| own.resolve(Some(path.len()), reader));
         let own = block.iter().find(|inner| is_pass(inner));
         let pass = match (own, outer_pass) {
@@ -197,7 +213,7 @@ impl Location {
             pass,
             root,
             is_internal: false,
-            is_status: false,
+            handler: None,
             limit_except: None,
             script: Vec::new(),
             try_files: None,

@@ -157,11 +157,6 @@ fn read_instruction(
             let then = read(directive.children(), reader, &mut |_, _| Ok(None));
             Instruction::If { condition, location, then }
         }
-        // neither is implemented; the value is still validated
-        "rewrite_log" | "uninitialized_variable_warn" => {
-            directive.flag()?;
-            return Ok(None);
-        }
         _ => return Ok(None),
     }))
 }

@@ -139,8 +139,8 @@ fn memory(directive: &Directive, size: u64) -> Result<usize, ConfError> {
 /// Reads a folder. Levels of subfolders have no effect, since the files have no names.
 fn folder(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result<PathBuf, ConfError> {
     for level in directive.args.iter().skip(1).map(|arg| arg.value.as_str()) {
-        if !matches!(level, "1" | "2") {
-            return Err(directive.invalid(level, "a folder, then up to three levels, each 1 or 2"));
+        if !matches!(level, "1" | "2" | "3") {
+            return Err(directive.invalid(level, "a folder, then up to three levels, each from 1 to 3"));
         }
     }
     let folder = reader.prefix.join(directive.first());

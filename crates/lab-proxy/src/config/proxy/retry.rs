@@ -47,6 +47,21 @@ impl RetryPolicy {
         timeout: Duration::ZERO,
     };
 
+    /// The failures of both; none if one of them is `off`.
+    fn union(self, other: RetryPolicy) -> RetryPolicy {
+        if [self, other].contains(&RetryPolicy::NEVER) {
+            return RetryPolicy::NEVER;
+        }
+        RetryPolicy {
+            on_error: self.on_error || other.on_error,
+            on_timeout: self.on_timeout || other.on_timeout,
+            on_invalid_header: self.on_invalid_header || other.on_invalid_header,
+            statuses: self.statuses | other.statuses,
+            non_idempotent: self.non_idempotent || other.non_idempotent,
+            ..self
+        }
+    }
+
     /// Whether a response with this status sends the request to another server.
     #[must_use]
     pub fn on_status(&self, status: u16) -> bool {
@@ -68,7 +83,11 @@ fn bit(status: u16) -> Option<u8> {
 impl RetryLevel {
     pub(crate) fn read(&mut self, directive: &Directive) -> Result<(), ConfError> {
         match setting(directive) {
-            "next_upstream" => self.flags = Some(read_flags(directive)?),
+            // as in nginx: several directives add up
+            "next_upstream" => {
+                let own = read_flags(directive)?;
+                self.flags = Some(self.flags.map_or(own, |before| before.union(own)));
+            }
             "next_upstream_tries" => self.tries = Some(directive.number()?),
             "next_upstream_timeout" => self.timeout = Some(directive.time()?),
             _ => {}

@@ -182,6 +182,11 @@ fn add(
             }
             // every address has a socket of its own, and a connection without data costs a worker little
             None if matches!(parameter, "bind" | "deferred") => {}
+            // as in nginx: of FreeBSD, and ignored elsewhere
+            Some(("accept_filter", _)) => {
+                let message = format!("accept filters \"{parameter}\" are not supported on this platform, ignored");
+                reader.warn(directive, message);
+            }
             // without it, the first data of a client takes a round trip more
             Some(("fastopen", value)) if parse_number::<u32>(value).is_some_and(|length| length > 0) => {}
             Some(("sndbuf", value)) => listen.send_buffer = Some(buffer_size(directive, parameter, value)?),

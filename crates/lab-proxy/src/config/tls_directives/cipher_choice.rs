@@ -22,9 +22,14 @@ pub(super) type GroupChoice = Option<Vec<KeyExchangeGroup>>;
 
 impl CipherChoice {
     pub(super) fn read(directive: &Directive, text: &str, reader: &mut ConfigReader<'_>) -> CipherChoice {
-        let CipherList { suites, unsupported } = CipherList::parse(text);
-        if !unsupported.is_empty() {
-            let words = unsupported.join(", ");
+        let CipherList { mut suites, unsupported } = CipherList::parse(text);
+        let words = unsupported.join(", ");
+        if suites.is_empty() && !unsupported.is_empty() {
+            let message =
+                format!("\"{}\" has only {words}, which lab does not have. It offers its own", directive.name);
+            reader.warn(directive, message);
+            suites = CipherList::parse("ALL").suites;
+        } else if !unsupported.is_empty() {
             reader.warn(directive, format!("\"{}\" has no cipher suite of lab for {words}", directive.name));
         }
         let none_left = suites.is_empty().then(|| {
@@ -57,11 +62,13 @@ pub(super) fn read_groups(
     }
     let GroupList { groups, unsupported } =
         GroupList::parse(text).map_err(|unknown| directive.invalid(&unknown, ACCEPTED))?;
+    let names = unsupported.join(", ");
     if groups.is_empty() {
-        return Err(directive.unsupported(unsupported.join(", "), ACCEPTED));
+        let message = format!("\"{}\" has only {names}, which lab does not have. It offers its own", directive.name);
+        reader.warn(directive, message);
+        return Ok(None);
     }
     if !unsupported.is_empty() {
-        let names = unsupported.join(", ");
         reader.warn(directive, format!("\"{}\" leaves out {names}, which lab does not have", directive.name));
     }
     Ok(Some(groups))

@@ -84,14 +84,15 @@ fn read_versions(directive: &Directive, reader: &mut ConfigReader<'_>) -> Result
             other => return Err(directive.invalid(other, "TLSv1.2, TLSv1.3")),
         }
     }
+    let old = old.join(", ");
     if !(versions.tls12 || versions.tls13) {
-        return Err(directive.unsupported(old.join(", "), "TLSv1.2, TLSv1.3"));
+        let message =
+            format!("\"{}\" has only {old}, which lab does not speak. It speaks TLS 1.2 and 1.3", directive.name);
+        reader.warn(directive, message);
+        return Ok(ProtocolVersions::ALL);
     }
     if !old.is_empty() {
-        reader.warn(
-            directive,
-            format!("\"{}\" does not enable {}, which lab does not speak", directive.name, old.join(", ")),
-        );
+        reader.warn(directive, format!("\"{}\" does not enable {old}, which lab does not speak", directive.name));
     }
     Ok(versions)
 }

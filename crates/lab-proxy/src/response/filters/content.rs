@@ -9,6 +9,7 @@ use super::brotli::Brotli;
 use super::gunzip::Gunzip;
 use super::gzip::Gzip;
 use super::progress::Progress;
+use super::recoding::Recoding;
 use super::substitution::Substitution;
 use super::zstd::Zstd;
 use crate::eval::Compression;
@@ -22,6 +23,7 @@ pub(crate) enum ContentFilter {
     Brotli(Brotli),
     Gzip(Gzip),
     Gunzip(Gunzip),
+    Recoding(Recoding),
     Substitution(Substitution),
     Zstd(Zstd),
 }
@@ -33,7 +35,7 @@ impl ContentFilter {
             ContentFilter::Brotli(_) => Some("br"),
             ContentFilter::Gzip(_) => Some("gzip"),
             ContentFilter::Zstd(_) => Some("zstd"),
-            ContentFilter::Gunzip(_) | ContentFilter::Substitution(_) => None,
+            ContentFilter::Gunzip(_) | ContentFilter::Recoding(_) | ContentFilter::Substitution(_) => None,
         }
     }
 
@@ -43,6 +45,10 @@ impl ContentFilter {
             ContentFilter::Brotli(brotli) => brotli.push(input, progress, out),
             ContentFilter::Gzip(gzip) => gzip.push(input, progress, out),
             ContentFilter::Gunzip(gunzip) => gunzip.push(input, progress, out),
+            ContentFilter::Recoding(recoding) => {
+                recoding.push(input, progress, out);
+                Ok(())
+            }
             ContentFilter::Substitution(substitution) => substitution.push(input, progress, out),
             ContentFilter::Zstd(zstd) => zstd.push(input, progress, out),
         }
@@ -84,6 +90,12 @@ impl FilterChain {
         let compression = step.coding().map(|coding| Compression { coding, input: 0, output: 0 });
         self.compression = self.compression.or(compression);
         self.steps.push(step);
+    }
+
+    /// Whether content is as long afterwards as it was.
+    pub(crate) fn keeps_length(&self) -> bool {
+        let keeps = |step: &ContentFilter| matches!(step, ContentFilter::Recoding(recoding) if recoding.keeps_length());
+        self.steps.iter().all(keeps)
     }
 
     /// The effect of compression; none before the end of the content, or without a filter that compresses.

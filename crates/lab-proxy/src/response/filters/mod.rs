@@ -15,6 +15,7 @@ mod gunzip;
 mod gzip;
 mod progress;
 mod ranges;
+mod recoding;
 mod ssi;
 mod substitution;
 mod zstd;
@@ -41,7 +42,9 @@ pub(crate) fn apply(
     if let Some(substitution) = substitution::apply(context, response) {
         add(response, ContentFilter::Substitution(substitution));
     }
-    charset::apply(context, &mut response.head, charset);
+    if let Some(recoding) = charset::apply(context, response, charset) {
+        add(response, ContentFilter::Recoding(recoding));
+    }
     ssi::apply(context, response);
     if let Some(assembly) = &mut response.assembly {
         assembly.filters = response.filters.take();

@@ -60,12 +60,13 @@ pub(super) fn select_by_key(peers: &[Peer], search: &mut PeerSearch, key: &[u8],
     None
 }
 
-/// The peer at a point of all weights in a row. Peers that are down keep their share.
+/// The peer at a point of all weights in a row. Peers that are down keep their share; backups have none.
 fn peer_at(peers: &[Peer], hash: usize) -> Option<usize> {
-    let total: i64 = peers.iter().map(|peer| peer.weight).sum();
+    let share = |peer: &Peer| if peer.is_backup { 0 } else { peer.weight };
+    let total: i64 = peers.iter().map(share).sum();
     let mut point = i64::try_from(hash).ok()?.checked_rem(total)?;
     peers.iter().position(|peer| {
-        point -= peer.weight;
+        point -= share(peer);
         point < 0
     })
 }
@@ -85,7 +86,7 @@ impl Ring {
 
     pub(super) fn new(servers: &[UpstreamServer]) -> Ring {
         let mut ring = Ring { points: Vec::new(), names: Vec::new() };
-        for (index, server) in servers.iter().enumerate() {
+        for (index, server) in servers.iter().enumerate().filter(|(_, server)| !server.is_backup) {
             let name = ring.names.iter().position(|(name, _)| *name == server.written).unwrap_or_else(|| {
                 ring.names.push((server.written.clone(), Vec::new()));
                 ring.names.len() - 1

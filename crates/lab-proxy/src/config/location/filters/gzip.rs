@@ -1,10 +1,10 @@
 //! `gzip`, `gzip_static`, `gunzip`: which responses are compressed, and for which requests.
 
-use regex::bytes::{Regex, RegexBuilder};
-
 use super::media_type_set::MediaTypeSet;
+use crate::variables::DefinedVariables;
+use crate::variables::pattern::Pattern;
 use lab_http::Version;
-use lab_nginx_conf::{ConfError, ConfErrorKind, Directive};
+use lab_nginx_conf::{ConfError, Directive};
 
 /// The gzip modules of a location.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ pub struct GzipConfig {
     /// `gzip_proxied`
     pub proxied: ProxiedRequests,
     /// `gzip_disable`: patterns of User-Agent.
-    pub disabled: Vec<Regex>,
+    pub disabled: Vec<Pattern>,
     /// `gzip_static`
     pub static_files: StaticFiles,
     /// `gunzip`
@@ -77,7 +77,7 @@ pub(crate) struct GzipLevel {
     vary: Option<bool>,
     version: Option<Version>,
     proxied: Option<ProxiedRequests>,
-    disabled: Option<Vec<Regex>>,
+    disabled: Option<Vec<Pattern>>,
     static_files: Option<StaticFiles>,
     gunzip: Option<bool>,
 }
@@ -103,7 +103,7 @@ impl GzipLevel {
                     other => return Err(directive.invalid(other, "1.0, 1.1")),
                 });
             }
-            "gzip_proxied" => self.proxied = Some(proxied(directive)?),
+            "gzip_proxied" => self.proxied = Some(proxied(directive, self.proxied)?),
             "gzip_disable" => {
                 let list = self.disabled.get_or_insert_default();
                 for arg in &directive.args {
@@ -149,9 +149,10 @@ impl GzipLevel {
     }
 }
 
-fn proxied(directive: &Directive) -> Result<ProxiedRequests, ConfError> {
+/// Reads `gzip_proxied`. As in nginx, several directives add up.
+fn proxied(directive: &Directive, before: Option<ProxiedRequests>) -> Result<ProxiedRequests, ConfError> {
     const ACCEPTED: &str = "off, expired, no-cache, no-store, private, no_last_modified, no_etag, auth, any";
-    let mut proxied = ProxiedRequests::default();
+    let mut proxied = before.unwrap_or_default();
     for word in directive.args.iter().map(|arg| arg.value.as_str()) {
         let flag = match word {
             "off" => &mut proxied.is_off,
@@ -171,17 +172,11 @@ fn proxied(directive: &Directive) -> Result<ProxiedRequests, ConfError> {
 }
 
 /// The pattern of one word of `gzip_disable`; none for `degradation`, which nginx needs to be built with.
-fn disabled_agent(directive: &Directive, word: &str) -> Result<Option<Regex>, ConfError> {
+fn disabled_agent(directive: &Directive, word: &str) -> Result<Option<Pattern>, ConfError> {
     let pattern = match word {
         "degradation" => return Ok(None),
         "msie6" => MSIE6,
         pattern => pattern,
     };
-    let regex = RegexBuilder::new(pattern).unicode(false).case_insensitive(true).build();
-    let regex = regex.map_err(|error| {
-        let problem = format!("cannot be compiled: {error}");
-        let (name, pattern) = (directive.name.clone(), pattern.to_owned());
-        directive.error(ConfErrorKind::InvalidPattern { name, pattern, problem: problem.into() })
-    })?;
-    Ok(Some(regex))
+    Pattern::compile(directive, pattern, true, &DefinedVariables::default()).map(Some)
 }
