@@ -211,7 +211,8 @@ pub(super) fn resolve_proxy(
         Language::Nginx => {
             let (folder, logs, access_logs) = (context.visit, context.work, context.access_logs);
             let (documents, reserve) = (proxy.folders.as_slice(), &mut *context.reserve);
-            let place = nginx::Place { upstream, logs, access_logs, folder, documents, reserve };
+            let is_process = context.identity.is_some();
+            let place = nginx::Place { upstream, logs, access_logs, folder, documents, is_process, reserve };
             Some(nginx::relocate(&text, &source, place)?)
         }
         Language::Own | Language::Gunicorn | Language::Marks => None,
