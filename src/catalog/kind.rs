@@ -291,6 +291,8 @@ pub enum Language {
     Own,
     /// nginx's. lab relocates addresses and paths.
     Nginx,
+    /// gunicorn's. lab replaces logs, users and folders of another machine.
+    Gunicorn,
     /// Any language, with `@listen@` and other marks for the addresses and paths of a run.
     Marks,
 }

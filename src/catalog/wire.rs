@@ -123,9 +123,10 @@ wire_table! {
         /// The protocol between proxy and server: `http`, or `uwsgi`, uWSGI's own. A server that does not speak HTTP needs a
         /// proxy that speaks its protocol.
         optional speaks: OneOf<Protocol> = { "default": "http" },
-        /// The language of its configuration file: `nginx`, in which addresses and paths are relocated; `marks`, in which
-        /// `@listen@`, `@host@`, `@port@`, `@upstream@`, `@workers@` and `@folder@` are replaced, and for a proxy with TLS
-        /// `@tls_listen@`, `@tls_port@`, `@certificate@` and `@key@`; `own`, which is passed unchanged.
+        /// The language of its configuration file: `nginx`, in which addresses and paths are relocated; `gunicorn`, in which
+        /// logs, users and folders of another machine are replaced; `marks`, in which `@listen@`, `@host@`,
+        /// `@port@`, `@upstream@`, `@workers@` and `@folder@` are replaced, and for a proxy with TLS `@tls_listen@`,
+        /// `@tls_port@`, `@certificate@` and `@key@`; `own`, which is passed unchanged.
         optional language: OneOf<Language> = { "default": "own" },
         /// A configuration file in the kind's folder, for scenarios that name none.
         optional default_config: String,
@@ -222,8 +223,12 @@ impl Word for Protocol {
 
 impl Word for Language {
     const WHAT: &'static str = "configuration language";
-    const ALL: &'static [(&'static str, Self)] =
-        &[("own", Language::Own), ("nginx", Language::Nginx), ("marks", Language::Marks)];
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("own", Language::Own),
+        ("nginx", Language::Nginx),
+        ("gunicorn", Language::Gunicorn),
+        ("marks", Language::Marks),
+    ];
 }
 
 impl Word for super::kind::Ability {

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use crate::catalog::{Catalog, Role};
 use crate::cli::InitArgs;
 use crate::exit::Exit;
-use crate::init::{self, App, Deployment, Twin};
+use crate::init::{self, App, Deployment, SettingLine, Setup, Twin};
 use crate::scenario::{self, model::Stack};
 use crate::stack::service::missing as missing_service;
 use crate::stack::verify;
 use crate::whole_file;
+use lab_proxy::config::nginx_version::NginxVersion;
 use lab_serve::process::interpreter;
+use lab_serve::settings;
 
 /// The scenario that is written.
 const SCENARIO: &str = "lab.toml";
@@ -119,12 +121,32 @@ fn proxy_refusal(folder: &Path, config: &Path, wrapper: Option<&str>) -> Option<
     verify::twin_refusal(folder, config, wrapper)
 }
 
-/// Why lab serve cannot take gunicorn's place.
+/// Why lab serve cannot take gunicorn's place, one reason per line.
 fn server_refusal(deployment: &Deployment) -> Option<String> {
     let server = deployment.server.as_ref()?;
-    let variant = server.kind.split_once('/').map(|(_, variant)| variant);
-    let refused = variant.filter(|variant| *variant == "tornado")?;
-    Some(format!("lab serve has no worker class {refused}"))
+    let config = server.config.as_deref().unwrap_or(Path::new("")).display();
+    let of_command = server.worker_class.iter().filter_map(|class| {
+        let hint = settings::refusal("worker_class", class)?;
+        Some(format!("lab serve has no worker class {class}: {hint}"))
+    });
+    let of_file = server.settings.iter().filter_map(|SettingLine { name, value, line }| {
+        let hint = settings::refusal(name, value)?;
+        Some(format!("{config}:{line}: lab serve cannot take {name} = {value}: {hint}"))
+    });
+    let reasons: Vec<String> = of_command.chain(of_file).collect();
+    (!reasons.is_empty()).then(|| reasons.join("\n"))
+}
+
+/// Why the nginx of this machine cannot run the configuration.
+fn nginx_refusal(deployment: &Deployment) -> Option<String> {
+    let nginx = deployment.nginx.as_ref()?;
+    let line = nginx.http2_line?;
+    let output = std::process::Command::new("nginx").arg("-v").stdin(std::process::Stdio::null()).output().ok()?;
+    let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+    let version: NginxVersion = printed.split_whitespace().find(|word| word.starts_with("nginx/"))?.parse().ok()?;
+    let file = nginx.source_file().display();
+    let message = format!("nginx is {version} here, and {file}:{line} needs 1.25.1: its stacks cannot run");
+    (!version.has_http2_directive()).then_some(message)
 }
 
 /// Says whether the scenario is valid, and what comes next.
@@ -141,16 +163,25 @@ fn report_next(
             return Ok(Exit::BadScenario);
         }
     };
-    if let Err(error) = verify::configurations(&scenario) {
-        writeln!(anstream::stderr(), "lab init: {:#}", anyhow::Error::new(error))?;
-        return Ok(Exit::BadScenario);
+    let notes = match verify::configurations(&scenario) {
+        Ok(notes) => notes,
+        Err(error) => {
+            writeln!(anstream::stderr(), "lab init: {:#}", anyhow::Error::new(error))?;
+            return Ok(Exit::BadScenario);
+        }
+    };
+    for note in notes {
+        writeln!(out, "{note}")?;
     }
-    if let Some(setup) = app.setup.as_ref().filter(|setup| !setup.changes_data) {
-        writeln!(out, "before each start: {}", setup.command)?;
+    if let Some(command) = app.setup.as_ref().and_then(Setup::proposed) {
+        writeln!(out, "before each start: {command}")?;
     }
     let has_nginx = Catalog::builtin().choose(Role::Proxy, "nginx").is_ok();
     if deployment.nginx.is_some() && has_nginx && !crate::provision::is_on_path("nginx") {
         writeln!(out, "nginx is not installed here: apt-get install nginx-light")?;
+    }
+    if let Some(reason) = nginx_refusal(deployment) {
+        writeln!(out, "{reason}")?;
     }
     for service in scenario.stacks.iter().take(1).flat_map(Stack::services) {
         if let Some(reason) = service.kind.and_then(missing_service) {

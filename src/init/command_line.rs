@@ -22,6 +22,10 @@ pub(super) struct CommandLine {
     pub(super) reloads: bool,
     /// Options that change how requests are served, as written.
     pub(super) arguments: Vec<String>,
+    /// Variables of the application.
+    pub(super) variables: Vec<(String, String)>,
+    /// Files of more variables.
+    pub(super) env_files: Vec<PathBuf>,
     /// The interface that the command line names, or that the server has.
     pub(super) is_asgi: bool,
 }
@@ -167,6 +171,11 @@ pub(super) fn from_words(words: &[String]) -> Option<CommandLine> {
                 found.is_asgi = value.contains("uvicorn") || value == "asgi";
                 found.worker_class = Some(value);
             }
+            "-e" | "--env" if kind == "gunicorn" => {
+                let pair = value.split_once('=');
+                found.variables.extend(pair.map(|(name, value)| (name.to_owned(), value.to_owned())));
+            }
+            "--env-file" | "--env-files" => found.env_files.push(value.into()),
             "--interface" => found.is_asgi = value.starts_with("asgi"),
             "--module" | "--wsgi" => found.app = Some(value),
             _ => {}
@@ -273,6 +282,11 @@ mod tests {
         assert_eq!(found.app.as_deref(), Some("shop.wsgi"));
         let found = parse("gunicorn -c python:shop.conf shop:app").unwrap();
         assert_eq!(found.config, Some("shop/conf.py".into()));
+        let found = parse("gunicorn -e MODE=live --env 'DJANGO_SETTINGS_MODULE=a.b' shop:app").unwrap();
+        let names: Vec<&str> = found.variables.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!((names, found.variables[1].1.as_str()), (vec!["MODE", "DJANGO_SETTINGS_MODULE"], "a.b"));
+        let found = parse("uvicorn main:app --env-file=deploy/live.env").unwrap();
+        assert_eq!((found.app.as_deref(), found.env_files), (Some("main:app"), vec!["deploy/live.env".into()]));
         let found = parse("uvicorn main:app --app-dir src --reload").unwrap();
         assert_eq!((found.import_folder, found.reloads), (Some("src".into()), true));
     }

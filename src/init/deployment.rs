@@ -21,6 +21,8 @@ pub struct Deployment {
     pub services: Vec<Service>,
     /// Files of variables; the later ones override.
     pub env_files: Vec<PathBuf>,
+    /// Variables that the application reads, and no file gives.
+    pub required: Vec<RequiredValue>,
     /// Pages that the application has, as paths, the best for a check first.
     pub pages: Vec<String>,
     /// A name that the application accepts as its host, if it refuses others.
@@ -43,6 +45,28 @@ pub struct ServerCommand {
     pub threads: Option<u16>,
     /// Further options of its command line.
     pub arguments: Vec<String>,
+    /// The class of gunicorn's workers, if the command line names it.
+    pub worker_class: Option<String>,
+    /// The settings in its configuration whose values are literals.
+    pub settings: Vec<SettingLine>,
+}
+
+impl ServerCommand {
+    /// Whether the application is one of aiohttp's, which are neither WSGI nor ASGI.
+    #[must_use]
+    pub fn is_for_aiohttp(&self) -> bool {
+        let of_file =
+            self.settings.iter().filter(|setting| setting.name == "worker_class").map(|setting| &setting.value);
+        self.worker_class.iter().chain(of_file).any(|class| class.starts_with("aiohttp."))
+    }
+}
+
+/// A setting in a Python file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingLine {
+    pub name: String,
+    pub value: String,
+    pub line: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,12 +83,34 @@ pub struct App {
     pub is_django: bool,
 }
 
+/// A variable of the environment that the application reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequiredValue {
+    pub name: String,
+    /// `file:line`.
+    pub place: String,
+    /// A value that is made up; `None` where not any text would do.
+    pub value: Option<String>,
+    /// A file with an example.
+    pub example: Option<PathBuf>,
+}
+
 /// The command that prepares an application, such as migrations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setup {
     pub command: String,
     /// Whether it may change a database that is not one of a run.
     pub changes_data: bool,
+    /// Its part that changes none.
+    pub harmless_part: Option<String>,
+}
+
+impl Setup {
+    /// What a scenario runs, unless its author says otherwise.
+    #[must_use]
+    pub fn proposed(&self) -> Option<&str> {
+        if self.changes_data { self.harmless_part.as_deref() } else { Some(&self.command) }
+    }
 }
 
 /// Where the application's packages are from.

@@ -99,6 +99,76 @@ def functions(body):
             yield from functions(node.body + node.orelse)
 
 
+# Types of pydantic's settings whose values are plain texts.
+TEXT_TYPES = {"str", "int", "float", "bool", "SecretStr", "EmailStr", "HttpUrl", "AnyUrl", "AnyHttpUrl", "PostgresDsn", "MySQLDsn", "RedisDsn", "AmqpDsn"}
+# Libraries that read variables: python-decouple, django-environ, environs.
+READERS = {"decouple": {"config"}, "environ": {"env"}, "environs": {"env"}}
+
+
+def is_environ(node):
+    return dotted(node) in ("os.environ", "environ")
+
+
+def guarded(tree):
+    """The names of variables that the file sets itself, or looks for before it reads them."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare) and any(is_environ(other) for other in node.comparators):
+            names.add(literal(node.left))
+        elif isinstance(node, ast.Subscript) and is_environ(node.value) and isinstance(node.ctx, ast.Store):
+            names.add(literal(node.slice))
+        elif isinstance(node, ast.Call) and name_of(node.func) in ("setdefault", "Env"):
+            names.update(map(literal, node.args[:1]))
+            names.update(word.arg for word in node.keywords)
+        elif isinstance(node, ast.Try):
+            # What fails there has something in its place.
+            for statement in node.body:
+                names.update(literal(inner.slice) for inner in ast.walk(statement) if isinstance(inner, ast.Subscript))
+    return names
+
+
+def settings_fields(node):
+    """The variables that a class of pydantic's settings needs, each with its line."""
+    prefix = ""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.keyword) and inner.arg == "env_prefix":
+            prefix = literal(inner.value) or ""
+        elif isinstance(inner, ast.Assign) and name_of(inner.targets[0]) == "env_prefix":
+            prefix = literal(inner.value) or ""
+    for field in node.body:
+        if not isinstance(field, ast.AnnAssign) or name_of(field.annotation) not in TEXT_TYPES:
+            continue
+        name, value = (prefix + name_of(field.target)).upper(), field.value
+        if isinstance(value, ast.Call) and name_of(value.func) == "Field":
+            names = [keyword(value, word) for word in ("validation_alias", "alias", "env")]
+            name = next((own for own in names if isinstance(own, str)), name)
+            has_default = any(word.arg in ("default", "default_factory") for word in value.keywords)
+            has_default |= bool(value.args) and literal(value.args[0]) is not ...
+            value = value if has_default else None
+        if value is None:
+            yield name, field.lineno
+
+
+def required_variables(tree):
+    """The variables of the environment without which the file fails, each with its line."""
+    modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    modules |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    readers = {name for module in modules & READERS.keys() for name in READERS[module]}
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript) and is_environ(node.value) and isinstance(node.ctx, ast.Load):
+            found.setdefault(literal(node.slice), node.lineno)
+        elif isinstance(node, ast.Call) and len(node.args) == 1 and not any(word.arg == "default" for word in node.keywords):
+            reader = node.func.value if isinstance(node.func, ast.Attribute) and name_of(node.func.value) == "env" else node.func
+            if getattr(reader, "id", None) in readers:
+                found.setdefault(literal(node.args[0]), node.lineno)
+        elif isinstance(node, ast.ClassDef) and any(name_of(base) == "BaseSettings" for base in node.bases):
+            for name, line in settings_fields(node):
+                found.setdefault(name, line)
+    known = guarded(tree)
+    return [{"name": name, "line": line} for name, line in found.items() if isinstance(name, str) and name not in known]
+
+
 def docs_page(call):
     """The page of FastAPI's own documentation, or None."""
     off = [word.arg for word in call.keywords if isinstance(word.value, ast.Constant) and word.value.value is None]
@@ -107,7 +177,8 @@ def docs_page(call):
 
 def inspect(tree, path):
     found = {"apps": [], "factories": [], "routes": [], "routers": [], "mounts": [], "settings": {}, "urls": []}
-    found.update({"defaults": {}, "docs": None, "runs_django": False})
+    found.update({"defaults": {}, "docs": None, "runs_django": False, "static_root": None, "names_static_files": False})
+    found["required"] = required_variables(tree)
     names = Names(tree, path)
     made_by = {}
     for function in functions(tree.body):
@@ -133,6 +204,8 @@ def inspect(tree, path):
                     found["routers"].append({"name": names.resolve(target), "prefix": prefix})
             if kind:
                 found["apps"].append({"name": target.id, "line": node.lineno, "interface": kind})
+            if target.id == "STATIC_ROOT":
+                found["static_root"] = ast.unparse(node.value)
             value = literal(node.value)
             if isinstance(value, (str, int)):
                 found["settings"][target.id] = {"value": str(value), "line": node.lineno}
@@ -153,6 +226,8 @@ def inspect(tree, path):
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
             found["runs_django"] |= any(module.split(".")[0] == "django" for module in modules)
+        elif isinstance(node, ast.Constant) and "ManifestStaticFilesStorage" in str(node.value):
+            found["names_static_files"] = True
         elif isinstance(node, ast.Call) and name_of(node.func) == "FastAPI":
             found["docs"] = docs_page(node)
         elif isinstance(node, ast.Call) and name_of(node.func) == "setdefault" and len(node.args) == 2:

@@ -24,6 +24,23 @@ const OF_THE_MACHINE: [&str; 8] =
 /// Beginnings of such names.
 const PREFIXES_OF_THE_MACHINE: [&str; 4] = ["PIP_", "POETRY_", "PYTHON", "UV_"];
 
+/// Settings of uWSGI that change how requests are served, except those that [`CommandLine`] has. Sockets, users, files and logs
+/// are lab's in a run.
+const UWSGI_VALUES: [&str; 10] = [
+    "buffer-size",
+    "cheaper",
+    "harakiri",
+    "max-requests",
+    "max-worker-lifetime",
+    "offload-threads",
+    "post-buffering",
+    "reload-on-rss",
+    "socket-timeout",
+    "worker-reload-mercy",
+];
+/// Those without a value.
+const UWSGI_FLAGS: [&str; 5] = ["enable-threads", "ignore-sigpipe", "lazy-apps", "single-interpreter", "thunder-lock"];
+
 /// The server of a Procfile: `web: gunicorn app:app`.
 pub(super) fn procfile(text: &str) -> Option<Launch> {
     let process = |line: &str, sort: &str| {
@@ -156,6 +173,11 @@ pub(super) fn uwsgi(text: &str) -> Option<Launch> {
             "threads" => command.threads = value.parse().ok(),
             "chdir" => command.working_folder = Some(value.into()),
             "pythonpath" => command.import_folder = Some(value.into()),
+            "env" => command.variables.extend(pairs(vec![value.to_owned()])),
+            key if UWSGI_VALUES.contains(&key) => command.arguments.extend([format!("--{key}"), value.to_owned()]),
+            key if UWSGI_FLAGS.contains(&key) && ["true", "1"].contains(&value) => {
+                command.arguments.push(format!("--{key}"));
+            }
             _ => {}
         }
     }
@@ -290,6 +312,10 @@ mod tests {
         let found =
             uwsgi("[uwsgi]\n; module = old:app\nwsgi-file = shop/wsgi.py\ncallable = app\nprocesses = 5\n").unwrap();
         assert_eq!((found.command.app.as_deref(), found.command.workers), (Some("shop.wsgi:app"), Some(5)));
+        let text = "[uwsgi]\nmodule = a:b\nharakiri = 30\nenable-threads = true\nlazy-apps = false\nvacuum = true\nenv = MODE=live\n";
+        let found = uwsgi(text).unwrap().command;
+        assert_eq!(found.arguments, ["--harakiri", "30", "--enable-threads"]);
+        assert_eq!(found.variables, owned(&[("MODE", "live")]));
         assert_eq!(uwsgi("[uwsgi]\nsocket = app.sock\n"), None);
     }
 }

@@ -8,6 +8,7 @@ mod command_line;
 mod compose;
 mod deployment;
 mod image_files;
+mod kubernetes;
 mod launch_files;
 mod makefile;
 mod nginx;
@@ -20,6 +21,6 @@ mod survey;
 mod template;
 mod variables;
 
-pub use deployment::{App, Deployment, Packages, ServerCommand, Service, Setup};
+pub use deployment::{App, Deployment, Packages, RequiredValue, ServerCommand, Service, SettingLine, Setup};
 pub use scenario_text::{Twin, scenario_text, site_wrapper};
 pub use survey::{SurveyError, survey};

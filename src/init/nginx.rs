@@ -1,6 +1,13 @@
 //! What an nginx configuration does, as far as checks can expect it: names, TLS, redirects, files, header fields.
 
+mod redirect;
+mod scope;
+
+use std::fmt;
 use std::path::{Path, PathBuf};
+
+pub(super) use redirect::Redirect;
+pub(super) use scope::ScopedLine;
 
 use lab_nginx_conf::{ConfError, Directive, SourceFile, is_other_protocol, parse_time, walk};
 
@@ -15,10 +22,30 @@ pub struct Nginx {
     pub parts: Vec<PathBuf>,
     pub servers: Vec<Server>,
     /// Where requests or connections of one client are limited.
-    pub limits: Vec<Limit>,
+    pub limits: Vec<ScopedLine>,
     pub speaks_uwsgi: bool,
-    /// The text that `lab init` writes to the file, if it is made from a template.
+    /// The first line with the directive `http2`, which nginx has since 1.25.1.
+    pub http2_line: Option<usize>,
+    /// The text that `lab init` writes to the file, if it is made from another.
     pub filled: Option<String>,
+    pub origin: Option<Origin>,
+}
+
+/// The file that a configuration is made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    pub file: PathBuf,
+    /// The name of the text in a manifest of Kubernetes.
+    pub key: Option<String>,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.key {
+            Some(key) => write!(f, "{} ({key})", self.file.display()),
+            None => write!(f, "{}", self.file.display()),
+        }
+    }
 }
 
 impl Nginx {
@@ -28,27 +55,24 @@ impl Nginx {
         self.servers.iter().any(|server| server.passes)
     }
 
+    /// The file that the project has.
+    #[must_use]
+    pub fn source_file(&self) -> &Path {
+        self.origin.as_ref().map_or(&self.file, |origin| &origin.file)
+    }
+
     /// The first line that limits requests for a path, or may do so.
     #[must_use]
     pub fn limit_of(&self, path: &str) -> Option<usize> {
-        let applies = |limit: &&Limit| limit.prefix.as_ref().is_none_or(|prefix| path.starts_with(prefix));
-        self.limits.iter().find(applies).map(|limit| limit.line)
+        self.limits.iter().find(|limit| limit.applies_to(path)).map(|limit| limit.line)
     }
-}
-
-/// A limit of one client.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limit {
-    pub line: usize,
-    /// The prefix of its location, if it is in one that is matched by prefix.
-    pub prefix: Option<String>,
 }
 
 /// A `server` block.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Server {
     pub line: usize,
-    /// The first name that a client can send.
+    /// The first name that a client can send, rather one that is not redirected.
     pub name: Option<String>,
     pub is_tls: bool,
     pub is_plain: bool,
@@ -56,9 +80,9 @@ pub struct Server {
     pub passes: bool,
     /// The prefixes of the locations that do.
     pub passed: Vec<PassedPrefix>,
-    pub redirect: Option<Redirect>,
-    /// Whether it asks for a password.
-    pub is_protected: bool,
+    pub redirects: Vec<Redirect>,
+    /// Where it asks for a password.
+    pub protected: Vec<ScopedLine>,
     /// The fields that it adds to responses for `/`.
     pub headers: Vec<Header>,
     pub files: Vec<Files>,
@@ -74,12 +98,13 @@ impl Server {
         let is_shadowed = |path: &str, prefix: &str| {
             self.files.iter().any(|files| path.starts_with(&files.prefix) && files.prefix.len() > prefix.len())
         };
-        let reached = self.passed.iter().filter_map(|PassedPrefix { prefix, replacement }| {
+        let reached = self.passed.iter().filter_map(|PassedPrefix { prefix, replacement, is_exact }| {
             let path = match replacement {
                 Some(replacement) => format!("{prefix}{}", page.strip_prefix(replacement.as_str())?),
                 None => page.to_owned(),
             };
-            (path.starts_with(prefix) && !is_shadowed(&path, prefix)).then_some(path)
+            let is_passed = if *is_exact { path == *prefix } else { path.starts_with(prefix) };
+            (is_passed && !is_shadowed(&path, prefix)).then_some(path)
         });
         reached.min_by_key(String::len)
     }
@@ -91,15 +116,8 @@ pub struct PassedPrefix {
     pub prefix: String,
     /// The text that takes its place in the application's paths.
     pub replacement: Option<String>,
-}
-
-/// A redirect of every request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Redirect {
-    pub line: usize,
-    pub status: u16,
-    /// With variables.
-    pub target: String,
+    /// Whether the location is for this path alone.
+    pub is_exact: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,20 +184,12 @@ fn from_tree(tree: &[Directive], file: PathBuf) -> Nginx {
         is_whole,
         parts: Vec::new(),
         servers: servers.map(|block| server(block, &inherited)).collect(),
-        limits: limits(tree, None),
+        limits: scope::limits(tree),
         speaks_uwsgi: walk(tree).any(|directive| directive.name == "uwsgi_pass"),
+        http2_line: walk(tree).find(|directive| directive.name == "http2").map(|directive| directive.line),
         filled: None,
+        origin: None,
     }
-}
-
-/// The limits in a block, whose location has this prefix.
-fn limits(block: &[Directive], prefix: Option<&str>) -> Vec<Limit> {
-    let of_directive = |directive: &Directive| match directive.name.as_str() {
-        "limit_req" | "limit_conn" => vec![Limit { line: directive.line, prefix: prefix.map(str::to_owned) }],
-        "location" => limits(directive.children(), prefix_of(directive)),
-        _ => limits(directive.children(), prefix),
-    };
-    block.iter().flat_map(of_directive).collect()
 }
 
 fn is_pass(directive: &Directive) -> bool {
@@ -188,12 +198,17 @@ fn is_pass(directive: &Directive) -> bool {
 
 /// The prefix of a location, if it passes requests on, at least those for which there is no file.
 fn passed(location: &Directive) -> Option<PassedPrefix> {
-    let prefix = prefix_of(location)?.to_owned();
+    let is_exact = location.arg(0) == Some("=");
+    let prefix = if is_exact { location.arg(1)? } else { prefix_of(location)? }.to_owned();
     let falls_back = |directive: &&Directive| {
         directive.name == "try_files" && directive.args.iter().any(|arg| arg.value.starts_with('@'))
     };
     let Some(pass) = walk(location.children()).find(|directive| is_pass(directive)) else {
-        return walk(location.children()).find(falls_back).map(|_| PassedPrefix { prefix, replacement: None });
+        return walk(location.children()).find(falls_back).map(|_| PassedPrefix {
+            prefix,
+            replacement: None,
+            is_exact,
+        });
     };
     let (_, address) = pass.arg(0)?.split_once("://").unwrap_or_default();
     // The URI of a unix socket follows a second colon.
@@ -204,7 +219,7 @@ fn passed(location: &Directive) -> Option<PassedPrefix> {
     let replacement = uri.filter(|uri| !uri.contains('$')).map(str::to_owned);
     // A rewrite may make any path of it.
     let is_rewritten = walk(location.children()).any(|directive| directive.name == "rewrite");
-    (!is_rewritten || prefix == "/").then_some(PassedPrefix { prefix, replacement })
+    (!is_rewritten || prefix == "/").then_some(PassedPrefix { prefix, replacement, is_exact })
 }
 
 fn server(block: &Directive, http: &[&Directive]) -> Server {
@@ -213,20 +228,23 @@ fn server(block: &Directive, http: &[&Directive]) -> Server {
     let is_tls = |listen: &&Directive| listen.args.iter().skip(1).any(|arg| arg.value == "ssl");
     let names = named(own, "server_name").into_iter().flat_map(|directive| &directive.args);
     let is_sent = |name: &&str| !name.is_empty() && *name != "_" && !name.contains(['*', '~', '$']);
-    let name = names.map(|arg| arg.value.as_str()).find(is_sent).map(|name| name.trim_start_matches('.').to_owned());
+    let names = names.map(|arg| arg.value.as_str()).filter(is_sent).map(|name| name.trim_start_matches('.').to_owned());
+    let mut names: Vec<String> = names.collect();
     let passes = walk(own).any(is_pass);
     let root = named(own, "location").into_iter().find(|location| prefix_of(location) == Some("/"));
     let root_children = root.map_or(&[][..], Directive::children);
     let returns = named(own, "return").first().copied().or_else(|| named(root_children, "return").first().copied());
+    let redirects = redirect::redirects(own, returns.filter(|_| !passes));
+    names.sort_by_key(|name| redirects.iter().any(|redirect| redirect.host.as_ref() == Some(name)));
     Server {
         line: block.line,
-        name,
+        name: names.into_iter().next(),
         is_tls: listens.iter().any(is_tls),
         is_plain: listens.is_empty() || !listens.iter().all(is_tls),
         passes,
         passed: named(own, "location").into_iter().filter_map(passed).collect(),
-        redirect: returns.filter(|_| !passes).and_then(redirect),
-        is_protected: walk(own).any(|directive| directive.name == "auth_basic" && directive.arg(0) != Some("off")),
+        redirects,
+        protected: scope::protected(own),
         headers: headers(&[root_children.iter().collect(), own.iter().collect(), http.to_vec()]),
         files: named(own, "location").into_iter().filter_map(|location| files(location, own)).collect(),
         status_pages: named(own, "location").into_iter().filter_map(status_page).collect(),
@@ -259,13 +277,6 @@ fn status_page(location: &Directive) -> Option<(usize, String)> {
     };
     let is_status = !named(own, "stub_status").is_empty();
     (is_status && is_only("allow", "127.0.0.1") && is_only("deny", "all")).then(|| (location.line, path.to_owned()))
-}
-
-fn redirect(returned: &Directive) -> Option<Redirect> {
-    let status = returned.arg(0)?.parse().ok()?;
-    let is_redirect = [301, 302, 303, 307, 308].contains(&status);
-    let target = returned.arg(1).filter(|_| is_redirect)?.to_owned();
-    Some(Redirect { line: returned.line, status, target })
 }
 
 /// The fields of the innermost level that adds any: a level with `add_header` inherits none (ngx_http_headers_module).
@@ -346,7 +357,8 @@ server {
         assert_eq!(found.limit_of("/any"), Some(14));
         let [plain, tls] = found.servers.as_slice() else { panic!("{found:?}") };
         let target = "https://$host$request_uri".to_owned();
-        assert_eq!(plain.redirect, Some(Redirect { line: 5, status: 301, target }));
+        let of_all = Redirect { line: 5, status: 301, target, host: None, is_of_plain: false };
+        assert_eq!(plain.redirects, [of_all]);
         assert!(plain.is_plain && !plain.is_tls && !plain.passes && tls.is_tls && !tls.is_plain && tls.passes);
         assert_eq!((plain.name.as_deref(), tls.name.as_deref()), (Some("example.org"), Some("example.org")));
         assert_eq!(tls.status_pages, [(15, "/status".to_owned())]);
@@ -365,6 +377,7 @@ server {
     location /admin { proxy_pass http://unix:/run/app.sock; }
     location /api/files/ { root site; }
     location /old { rewrite ^/old/(.*) /$1 break; proxy_pass http://app; }
+    location = /health { proxy_pass http://app:8000/live; }
 }
 ";
         let tree = lab_nginx_conf::parse(text, Path::new("site.conf")).unwrap();
@@ -373,6 +386,18 @@ server {
         assert_eq!(path("/notes").as_deref(), Some("/api/notes"));
         assert_eq!(path("/files/a"), None, "a longer location has files");
         assert_eq!(path("/admin/").as_deref(), Some("/admin/"));
+        assert_eq!(path("/live").as_deref(), Some("/health"));
+        assert_eq!(path("/live/more").as_deref(), Some("/api/live/more"));
+    }
+
+    #[test]
+    fn password_of_a_location_concerns_its_paths() {
+        let text =
+            "server { location /admin { auth_basic Staff; } location / { auth_basic off; proxy_pass http://app; } }";
+        let tree = lab_nginx_conf::parse(text, Path::new("site.conf")).unwrap();
+        let protected = &from_tree(&tree, "site.conf".into()).servers[0].protected;
+        let concerns = |path| protected.iter().any(|line| line.applies_to(path));
+        assert!(concerns("/admin/users") && !concerns("/"));
     }
 
     #[test]

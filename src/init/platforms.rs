@@ -1,5 +1,5 @@
 //! Files in which platforms have the command of a server: Render, App Engine, DigitalOcean, Fly, Railway, Nixpacks, Heroku's
-//! `app.json`, and manifests of Kubernetes. Pure.
+//! `app.json`. Pure.
 
 use saphyr::{LoadableYamlNode as _, Yaml};
 use serde::Deserialize;
@@ -28,44 +28,6 @@ pub(super) fn yaml(text: &str) -> Option<Launch> {
         launch.variables.extend(get(service, "env_variables").map(table).unwrap_or_default());
         Some(launch)
     })
-}
-
-/// The server of a manifest of Kubernetes: that of the first container which starts one. The data of a `ConfigMap` in the same
-/// file are its variables, as far as it names it.
-pub(super) fn kubernetes(text: &str) -> Option<Launch> {
-    let documents = Yaml::load_from_str(text).ok()?;
-    let of_kind = |document: &Yaml<'_>, kind: &str| get(document, "kind").and_then(Yaml::as_str) == Some(kind);
-    let maps: Vec<(String, Vec<(String, String)>)> = documents
-        .iter()
-        .filter(|document| of_kind(document, "ConfigMap"))
-        .filter_map(|map| Some((text_of(get(get(map, "metadata")?, "name")?)?, table(get(map, "data")?))))
-        .collect();
-    documents.iter().filter_map(pod).find_map(|pod| {
-        let containers = get(pod, "containers")?.as_sequence()?;
-        containers.iter().find_map(|container| {
-            let parts = ["command", "args"].into_iter().filter_map(|key| get(container, key));
-            let mut launch = launch(text, &parts.flat_map(words).collect::<Vec<_>>())?;
-            let sources = get(container, "envFrom").and_then(Yaml::as_sequence).into_iter().flatten();
-            let named = sources.filter_map(|source| text_of(get(get(source, "configMapRef")?, "name")?));
-            for name in named {
-                launch.variables.extend(maps.iter().filter(|(own, _)| *own == name).flat_map(|(_, data)| data.clone()));
-            }
-            let own = get(container, "env").and_then(Yaml::as_sequence).into_iter().flatten();
-            let own = own.filter_map(|pair| Some((text_of(get(pair, "name")?)?, text_of(get(pair, "value")?)?)));
-            launch.variables.extend(own.filter(|(name, _)| is_of_application(name)));
-            Some(launch)
-        })
-    })
-}
-
-/// The pod of a manifest: of a `Deployment` or the like, or the manifest itself.
-fn pod<'y, 't>(manifest: &'y Yaml<'t>) -> Option<&'y Yaml<'t>> {
-    get(manifest, "apiVersion")?;
-    let spec = get(manifest, "spec")?;
-    match get(spec, "template") {
-        Some(template) => get(template, "spec"),
-        None => Some(spec),
-    }
 }
 
 /// A file of Fly or Railway, or of Nixpacks: `fly.toml`, `railway.toml`, `nixpacks.toml`.
@@ -128,7 +90,7 @@ pub(super) fn heroku_variables(text: &str) -> Vec<(String, String)> {
 }
 
 /// The server that a command starts, with the line of the text that names it.
-fn launch(text: &str, words: &[String]) -> Option<Launch> {
+pub(super) fn launch(text: &str, words: &[String]) -> Option<Launch> {
     let command = command_line::from_words(words)?;
     let named = command.app.as_deref().unwrap_or(command.kind);
     let line = text.lines().position(|line| line.contains(named) && !line.trim_start().starts_with('#'));
@@ -164,37 +126,6 @@ mod tests {
         let found = yaml(engine).unwrap();
         assert_eq!((found.line, found.variables), (2, owned(&[("MODE", "live")])));
         assert_eq!(yaml("services:\n  web:\n    command: gunicorn a:b\n"), None);
-    }
-
-    #[test]
-    fn manifests_of_kubernetes_are_read() {
-        let text = "\
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: shop}
-data: {MODE: live}
----
-apiVersion: apps/v1
-kind: Deployment
-spec:
-  template:
-    spec:
-      containers:
-        - name: sidecar
-          command: [fluentd]
-        - name: web
-          command: [gunicorn]
-          args: ['--workers=2', 'shop.wsgi:application']
-          envFrom: [{configMapRef: {name: shop}}, {secretRef: {name: keys}}]
-          env:
-            - {name: LEVEL, value: '2'}
-            - {name: KEY, valueFrom: {secretKeyRef: {name: keys, key: k}}}
-";
-        let found = kubernetes(text).unwrap();
-        assert_eq!((found.line, found.command.workers), (16, Some(2)));
-        assert_eq!(found.command.app.as_deref(), Some("shop.wsgi:application"));
-        assert_eq!(found.variables, owned(&[("MODE", "live"), ("LEVEL", "2")]));
-        assert_eq!(kubernetes("apiVersion: v1\nkind: Service\nspec: {ports: [80]}\n"), None);
     }
 
     #[test]

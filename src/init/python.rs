@@ -19,6 +19,12 @@ pub(super) struct Module {
     pub(super) routes: Vec<Route>,
     /// Literals at module level; lists are joined by commas.
     pub(super) settings: BTreeMap<String, Setting>,
+    /// Variables of the environment without which the file fails.
+    pub(super) required: Vec<RequiredVariable>,
+    /// The expression of Django's `STATIC_ROOT`.
+    pub(super) static_root: Option<String>,
+    /// Whether it names Django's storage of static files by a manifest, which `collectstatic` writes.
+    pub(super) names_static_files: bool,
     /// Django's URL patterns.
     pub(super) urls: Vec<Url>,
     /// Routers and blueprints.
@@ -82,6 +88,15 @@ pub(super) struct Mount {
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Setting {
     pub(super) value: String,
+    #[serde(default)]
+    pub(super) line: usize,
+}
+
+/// A variable of the environment, and the line that reads it.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct RequiredVariable {
+    pub(super) name: String,
+    pub(super) line: usize,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -62,6 +62,13 @@ pub fn scenario_text(deployment: &Deployment, app: &App, config: Option<&Path>, 
     text
 }
 
+/// Why the scenario has no load; `None` if it has one.
+#[must_use]
+pub(super) fn load_refusal(deployment: &Deployment) -> Option<String> {
+    deployment.app.as_ref()?;
+    loads::refusal(&Site::new(deployment))
+}
+
 /// A string of TOML.
 fn quoted(value: &str) -> String {
     toml::Value::String(value.to_owned()).to_string()

@@ -3,8 +3,10 @@
 mod application;
 mod containers;
 mod launch;
+mod manifests;
 mod packages;
 mod proxy;
+mod required;
 mod server;
 mod services;
 mod setup;
@@ -16,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use super::deployment::Deployment;
 use super::python;
+use super::scenario_text::load_refusal;
 
 /// How deep parts of a deployment lie.
 const MAX_DEPTH: usize = 4;
@@ -56,16 +59,22 @@ pub fn survey(folder: &Path, named: &[PathBuf], python: Result<PathBuf, String>)
     for (file, reason) in modules.iter().filter_map(|(file, module)| Some((file, module.error.as_ref()?))) {
         deployment.missing.push(format!("{}:{reason}", file.display()));
     }
+    manifests::name_charts(&files, &mut deployment);
     proxy::find(&files, named, &mut deployment);
     let launch = launch::find(&files, &mut deployment);
     server::find(&files, launch.as_ref(), &modules, &mut deployment);
     application::find(&files, launch.as_ref(), &modules, &mut deployment);
     server::choose_for_asgi(launch.is_some(), &mut deployment);
+    server::name_interface(&mut deployment);
     packages::find(&mut deployment);
     packages::find_variables(launch.as_ref(), &mut deployment);
     services::find(&files, &mut deployment);
     // It depends on the services.
     setup::find(&files, launch.as_ref(), &modules, &mut deployment);
+    required::find(&files, &modules, &mut deployment);
+    if let Some(reason) = load_refusal(&deployment) {
+        deployment.missing.push(format!("a load: {reason}"));
+    }
     Ok(deployment)
 }
 

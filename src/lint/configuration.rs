@@ -4,7 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use lab_nginx_conf::{
-    ConfError, ConfErrorKind, Directive, SourceFile, is_other_protocol, load_nearby, parse, read_source, walk,
+    ConfError, ConfErrorKind, Directive, SourceFile, is_other_protocol, load_nearby, package_file, parse, read_source,
+    walk,
 };
 
 use super::finding::{Finding, SourceLocation};
@@ -36,31 +37,8 @@ pub(super) const RULES: &[&Rule] = &[&INCLUDE_NOT_READ, &FILE_NOT_READ, &TEMPLAT
 /// What opens a value or a statement in templates of Jinja, Go, Mustache and ERB.
 const TEMPLATE_MARKS: [&str; 3] = ["{{", "{%", "<%"];
 
-/// Files that packages of nginx and certbot install, by name, each with its content as far as rules depend on it.
-const KNOWN_FILES: [(&str, &str); 9] = [
-    ("mime.types", ""),
-    ("fastcgi_params", ""),
-    ("fastcgi.conf", ""),
-    ("uwsgi_params", ""),
-    ("scgi_params", ""),
-    ("koi-win", ""),
-    ("koi-utf", ""),
-    (
-        // certbot's, in /etc/letsencrypt
-        "options-ssl-nginx.conf",
-        "ssl_session_tickets off;\n\
-         ssl_protocols TLSv1.2 TLSv1.3;\n\
-         ssl_prefer_server_ciphers off;\n",
-    ),
-    (
-        // Debian's
-        "proxy_params",
-        "proxy_set_header Host $http_host;\n\
-         proxy_set_header X-Real-IP $remote_addr;\n\
-         proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n\
-         proxy_set_header X-Forwarded-Proto $scheme;\n",
-    ),
-];
+/// Files of nginx's packages that no rule depends on.
+const FILES_WITHOUT_RULES: [&str; 5] = ["fastcgi_params", "fastcgi.conf", "scgi_params", "koi-win", "koi-utf"];
 
 /// Rules about settings that an unread file may have.
 const RULES_ABOUT_ABSENCE: [&str; 9] = [
@@ -141,11 +119,13 @@ pub fn read_configuration(file: &Path) -> Result<Configuration, ConfError> {
 
 fn read_include(path: &Path) -> io::Result<SourceFile> {
     read_source(path).or_else(|error| {
-        let name = path.file_name().and_then(|name| name.to_str());
-        match KNOWN_FILES.iter().find(|(known, _)| Some(*known) == name) {
-            Some((_, text)) => Ok(SourceFile { file: path.to_owned(), text: (*text).to_owned() }),
-            None => Err(error),
-        }
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let text = match package_file(path) {
+            Some(installed) => installed.text,
+            None if FILES_WITHOUT_RULES.contains(&name) => "",
+            None => return Err(error),
+        };
+        Ok(SourceFile { file: path.to_owned(), text: text.to_owned() })
     })
 }
 

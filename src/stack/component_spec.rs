@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::command::{TlsMarks, Values};
+use super::server_settings;
 use super::shell_command::ShellCommand;
 use super::{Role, StartError, app_environment, app_module, certificate, image_programs, io_error, nginx, write_file};
 use crate::catalog::kind::{BundledFile, Interface, Language, Protocol, Run};
@@ -47,6 +48,8 @@ pub(super) struct SpecContext<'a> {
     /// The number of cores of the stack.
     pub(super) cores: usize,
     pub(super) is_root: bool,
+    /// The user and the group of the components; `None` in containers.
+    pub(super) identity: Option<(u32, u32)>,
     /// Whether the proxy writes its access logs.
     pub(super) access_logs: bool,
     pub(super) surroundings: AppSurroundings<'a>,
@@ -118,10 +121,6 @@ pub(super) fn resolve_server(
     let mut values = values(&server.kind, &kind, address, context);
     values.set(Variable::Workers, server.workers.map_or(NonZeroU16::MIN, |workers| workers.on(context.cores)));
     values.set(Variable::Threads, server.threads.map_or(1, NonZeroU16::get));
-    if let Some(config) = &server.config {
-        values.set(Variable::Config, config.display());
-        inputs.push(config.clone());
-    }
     add_launcher(&mut values, &mut inputs, run, context)?;
     let mut environment = Vec::new();
     let (mut folder, mut setup) = (None, None);
@@ -156,6 +155,14 @@ pub(super) fn resolve_server(
         }
     }
     environment.extend(values.environment(server.kind.kind(), run)?);
+    let mut originals = Vec::new();
+    if let Some(config) = &server.config {
+        inputs.push(config.clone());
+        let own = replaced_configuration(config, run, folder.as_deref(), context)?;
+        values.set(Variable::Config, own.as_ref().unwrap_or(config).display());
+        originals.extend(own.iter().map(|own| (own.display().to_string(), config.display().to_string())));
+        inputs.extend(own);
+    }
     let command = values.server(server, interface, run, context.is_root)?;
     let protocol = server.kind.speaks();
     Ok(ComponentSpec {
@@ -164,8 +171,28 @@ pub(super) fn resolve_server(
         setup,
         inputs,
         protocol,
+        originals,
         ..spec(Role::Server, &server.kind, kind, address, command)
     })
+}
+
+/// Writes the configuration that a run has in place of the person's, if that is about another machine.
+fn replaced_configuration(
+    config: &Path,
+    run: &Run,
+    folder: Option<&Path>,
+    context: &SpecContext<'_>,
+) -> Result<Option<PathBuf>, StartError> {
+    // The server reports a file that cannot be read.
+    let text = std::fs::read_to_string(config).unwrap_or_default();
+    if run.language != Language::Gunicorn || !server_settings::may_need_replacement(&text) {
+        return Ok(None);
+    }
+    let cwd = folder.unwrap_or(context.work);
+    let place = server_settings::Place { logs: context.work, cwd, identity: context.identity };
+    let own = context.visit.join(config.file_name().unwrap_or_default());
+    write_file(&own, &server_settings::replacement(config, place))?;
+    Ok(Some(own))
 }
 
 /// Resolves a stack's proxy, whose server is at `upstream` (`host:port`).
@@ -184,10 +211,11 @@ pub(super) fn resolve_proxy(
         Language::Nginx => {
             let (folder, logs, access_logs) = (context.visit, context.work, context.access_logs);
             let (documents, reserve) = (proxy.folders.as_slice(), &mut *context.reserve);
-            let place = nginx::Place { upstream, logs, access_logs, folder, documents, reserve };
+            let is_process = context.identity.is_some();
+            let place = nginx::Place { upstream, logs, access_logs, folder, documents, is_process, reserve };
             Some(nginx::relocate(&text, &source, place)?)
         }
-        Language::Own | Language::Marks => None,
+        Language::Own | Language::Gunicorn | Language::Marks => None,
     };
     let address = match &relocated {
         Some(relocated) => relocated.entry,
@@ -211,7 +239,7 @@ pub(super) fn resolve_proxy(
             text
         }
         (None, Language::Marks) => values.marked(&text),
-        (None, Language::Own | Language::Nginx) => text,
+        (None, Language::Own | Language::Gunicorn | Language::Nginx) => text,
     };
     write_file(&config, &text)?;
     values.set(Variable::Config, config.display());

@@ -9,49 +9,77 @@ const CALLABLE_MESSAGES: [&str; 5] = [
     "there is no module",
 ];
 
+/// What follows from another failure, and is not the cause.
+const CONSEQUENCES: [&str; 1] = ["gunicorn.errors.HaltServer"];
+
 /// The cause in one line, and whether it says all: a callable that is not there needs no traceback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FailureCause {
     pub(super) line: String,
     pub(super) is_complete: bool,
+    /// The number of lines of the log up to it.
+    pub(super) end: usize,
 }
 
 /// Finds the last cause in a log.
 pub(super) fn find(log: &str) -> Option<FailureCause> {
     let mut found = None;
-    let mut frame: Option<String> = None;
-    for line in log.lines() {
-        if let Some(place) = frame_place(line) {
-            frame = Some(place);
+    let mut frame: Option<Frame> = None;
+    let mut is_ignored = false;
+    for (index, line) in log.lines().enumerate() {
+        let end = index + 1;
+        if let Some(next) = Frame::read(line) {
+            frame = Some(match frame.take() {
+                Some(known) if known.is_own && !next.is_own => known,
+                _ => next,
+            });
             continue;
         }
+        // Python says so of exceptions at its end.
+        is_ignored |= line.starts_with("Exception ignored in");
         let is_indented = line.starts_with([' ', '\t']);
         let bare = without_prefix(line);
         if CALLABLE_MESSAGES.iter().any(|message| bare.contains(message)) && !is_indented {
             // A traceback may lead to the same message.
             let line = bare.trim_start_matches("AttributeError: ").to_owned();
-            found = Some(FailureCause { line, is_complete: true });
+            found = Some(FailureCause { line, is_complete: true, end });
             frame = None;
             continue;
         }
-        if let Some(place) = frame.as_ref().filter(|_| !is_indented && !line.trim().is_empty()) {
-            if is_exception(line) {
+        if line.starts_with("Traceback ") {
+            frame = None;
+        } else if let Some(Frame { place, .. }) = frame.as_ref().filter(|_| !is_indented && !line.trim().is_empty()) {
+            let is_consequence = is_ignored || CONSEQUENCES.iter().any(|name| line.starts_with(name));
+            if is_exception(line) && !is_consequence {
                 let is_import = line.starts_with("ModuleNotFoundError") && place.contains("importlib");
                 let line = if is_import { line.to_owned() } else { format!("{line} ({place})") };
-                found = Some(FailureCause { line, is_complete: is_import });
+                found = Some(FailureCause { line, is_complete: is_import, end });
             }
             frame = None;
+            is_ignored = false;
         }
     }
     found
 }
 
-/// `file:line` of a line of a traceback.
-fn frame_place(line: &str) -> Option<String> {
-    let rest = line.trim_start().strip_prefix("File \"")?;
-    let (file, rest) = rest.split_once("\", line ")?;
-    let number: String = rest.chars().take_while(char::is_ascii_digit).collect();
-    (!number.is_empty()).then(|| format!("{file}:{number}"))
+/// A line of a traceback.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Frame {
+    /// `file:line`.
+    place: String,
+    /// Whether the file is the application's own, and not one of Python or of a package.
+    is_own: bool,
+}
+
+impl Frame {
+    fn read(line: &str) -> Option<Frame> {
+        let rest = line.trim_start().strip_prefix("File \"")?;
+        let (file, rest) = rest.split_once("\", line ")?;
+        let number: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        let is_own = !file.starts_with('<')
+            && !["/lib/python", "/site-packages/", "/usr/lib/"].iter().any(|part| file.contains(part));
+        (!number.is_empty()).then(|| Frame { place: format!("{file}:{number}"), is_own })
+    }
 }
 
 /// A line without the time, process and level that servers put before it.
@@ -98,5 +126,17 @@ mod tests {
         let expected = "KeyError: 'SECRET_KEY' (/srv/shop/__init__.py:14)".to_owned();
         assert_eq!(cause(log), Some((expected, false)));
         assert_eq!(cause("all is well\n"), None);
+    }
+
+    #[test]
+    fn consequences_are_no_causes() {
+        let log = "Traceback (most recent call last):\n  File \"/srv/shop.py\", line 7, in <module>\n    os.environ['KEY']\n\
+                   \x20 File \"<frozen os>\", line 679, in __getitem__\nKeyError: 'KEY'\n[INFO] Worker exiting\n\
+                   Exception ignored in: <function f at 0x7f>\nTraceback (most recent call last):\n\
+                   \x20 File \"/usr/lib/python3.11/threading.py\", line 164, in acquire\nRuntimeError: too late\n\
+                   Traceback (most recent call last):\n  File \"/v/site-packages/gunicorn/arbiter.py\", line 529, in reap\n\
+                   gunicorn.errors.HaltServer: <HaltServer 'Worker failed to boot.' 3>\n";
+        let found = find(log).unwrap();
+        assert_eq!((found.line.as_str(), found.end), ("KeyError: 'KEY' (/srv/shop.py:7)", 5));
     }
 }

@@ -29,6 +29,7 @@ mod image_programs;
 mod nginx;
 mod original_names;
 pub mod relay;
+mod server_settings;
 pub mod service;
 mod shell_command;
 

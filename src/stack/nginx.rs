@@ -26,26 +26,45 @@ pub(super) struct Place<'a> {
     pub(super) folder: &'a Path,
     /// Folders of documents, each with the one that has them here.
     pub(super) documents: &'a [(PathBuf, PathBuf)],
+    /// Whether it runs on this machine, and not in a container.
+    pub(super) is_process: bool,
     /// Reserves an address to listen on.
     pub(super) reserve: &'a mut dyn FnMut() -> std::io::Result<SocketAddr>,
 }
 
 /// Relocates an nginx.conf, and writes the files that it includes.
 pub(super) fn relocate(source: &str, file: &Path, place: Place<'_>) -> Result<Relocated, StartError> {
-    let Place { upstream, logs, access_logs, folder, documents, reserve } = place;
+    let Place { upstream, logs, access_logs, folder, documents, is_process, reserve } = place;
     let home = file.parent().unwrap_or(Path::new(""));
     let mut include = |directive: &Directive| lab_nginx_conf::included_nearby(directive, &directive.file, home);
     let mut stand_in = |named: &CertificateFile<'_>| match named.path.exists() {
         true => Ok(None),
         false => certificate::stand_in(folder, named.is_key).map(Some),
     };
-    let (include, stand_in) = (&mut include, &mut stand_in);
-    let target = Target { upstream, folder: logs, folders: documents, access_logs, reserve, include, stand_in };
+    let has_user = &|name: &str| !is_process || has_user(name);
+    let (include, stand_in, is_here) = (&mut include, &mut stand_in, &Path::exists);
+    let target = Target {
+        upstream,
+        folder: logs,
+        folders: documents,
+        access_logs,
+        reserve,
+        include,
+        stand_in,
+        is_here,
+        has_user,
+    };
     let relocated = configuration::nginx(source, file, target)?;
     for included in &relocated.included {
         write_file(&folder.join(&included.name), &included.text)?;
     }
     Ok(relocated)
+}
+
+/// Whether nginx finds a user on this machine. It looks for one only as root.
+pub(super) fn has_user(name: &str) -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    !is_root || nix::unistd::User::from_name(name).is_ok_and(|user| user.is_some())
 }
 
 /// Links `html`, which nginx serves without a `root`. Like every relative path, it refers to the folder of the original

@@ -228,6 +228,7 @@ impl ProcessLauncher {
             apps: &stack.apps,
             cores: self.core_count(),
             is_root: rustix::process::geteuid().is_root(),
+            identity: Some((rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())),
             surroundings: AppSurroundings::default(),
             access_logs: true,
             reserve,

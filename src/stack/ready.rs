@@ -78,10 +78,12 @@ pub async fn wait(probe: &Probe<'_>, component: &mut Guarded, deadline: Duration
 
 /// Why it ended before it was ready, as its log says.
 fn ended_early(role: Role, status: ExitStatus, log: &Path, originals: &[(String, String)]) -> StartError {
-    let named = |count: usize| original_names(&last_lines(log, count), originals);
-    let cause = failure_cause::find(&named(CAUSE_LINES));
+    let text = original_names(&last_lines(log, CAUSE_LINES), originals);
+    let cause = failure_cause::find(&text);
     let is_complete = cause.as_ref().is_some_and(|cause| cause.is_complete);
-    let last_lines = (!is_complete).then(|| named(EXCERPT_LINES));
+    // Up to the cause, because more may follow from it than anyone reads.
+    let lines: Vec<&str> = text.lines().take(cause.as_ref().map_or(usize::MAX, |cause| cause.end)).collect();
+    let last_lines = (!is_complete).then(|| lines[lines.len().saturating_sub(EXCERPT_LINES)..].join("\n"));
     StartError::Ended { role, status, cause: cause.map(|cause| cause.line), log: log.to_owned(), last_lines }
 }
 

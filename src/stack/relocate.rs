@@ -12,6 +12,11 @@ use std::path::{Path, PathBuf};
 
 use lab_nginx_conf::{Arg, ConfError, ConfErrorKind, Directive, SourceFile, is_other_protocol, quote};
 
+mod tls_files;
+
+pub use tls_files::CertificateFile;
+pub(super) use tls_files::names_tls_file;
+
 /// A relocated configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Relocated {
@@ -28,6 +33,19 @@ pub struct Relocated {
     /// Directives of the main level for `nginx -g`, where the file relies on defaults that would leave the folder or run
     /// nginx in the background.
     pub globals: String,
+    /// What is left out.
+    pub omitted: Vec<Omission>,
+}
+
+/// A directive that a run leaves out, because what it names is not on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Omission {
+    /// Where it is.
+    pub file: PathBuf,
+    pub line: usize,
+    pub directive: String,
+    /// What is missing: an absolute path, or `the user NAME`.
+    pub missing: String,
 }
 
 /// An included file, relocated for the context of its `include`.
@@ -57,17 +75,10 @@ pub struct Target<'a> {
     pub include: &'a mut dyn FnMut(&Directive) -> Result<Vec<SourceFile>, ConfError>,
     /// A stand-in for the file of a certificate, or of its key, if that is not on this machine.
     pub stand_in: &'a mut dyn FnMut(&CertificateFile<'_>) -> io::Result<Option<PathBuf>>,
-}
-
-/// The file of a server's certificate, or of its key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CertificateFile<'a> {
-    /// Absolute.
-    pub path: &'a Path,
-    pub is_key: bool,
-    /// Where it is named.
-    pub file: &'a Path,
-    pub line: usize,
+    /// Whether a file is on this machine.
+    pub is_here: &'a dyn Fn(&Path) -> bool,
+    /// Whether a user exists where nginx will run.
+    pub has_user: &'a dyn Fn(&str) -> bool,
 }
 
 /// Why a configuration cannot be relocated.
@@ -109,6 +120,7 @@ pub fn nginx(source: &str, file: &Path, target: Target<'_>) -> Result<Relocated,
         tls_entry: None,
         edits: Vec::new(),
         included: Vec::new(),
+        omitted: Vec::new(),
         main: BTreeSet::new(),
     };
     relocation.walk(&tree, MAIN)?;
@@ -128,6 +140,7 @@ pub fn nginx(source: &str, file: &Path, target: Target<'_>) -> Result<Relocated,
         entry,
         tls_entry,
         globals: globals.trim_end().to_owned(),
+        omitted: relocation.omitted,
     })
 }
 
@@ -147,24 +160,6 @@ fn edited(source: &str, mut edits: Vec<Edit>) -> String {
 /// The context outside all blocks.
 const MAIN: &str = "main";
 
-/// Directives whose argument is a file of TLS. Some exist with the prefix `proxy_` too.
-const TLS_FILE_DIRECTIVES: [&str; 9] = [
-    "ssl_certificate",
-    "ssl_certificate_key",
-    "ssl_client_certificate",
-    "ssl_crl",
-    "ssl_dhparam",
-    "ssl_password_file",
-    "ssl_session_ticket_key",
-    "ssl_stapling_file",
-    "ssl_trusted_certificate",
-];
-
-/// Whether a directive's argument is a file of TLS.
-pub(super) fn names_tls_file(name: &str) -> bool {
-    TLS_FILE_DIRECTIVES.contains(&name.strip_prefix("proxy_").unwrap_or(name))
-}
-
 struct Relocation<'a, 'm> {
     /// The folder of the first file, which all relative paths refer to.
     home: &'a Path,
@@ -179,6 +174,7 @@ struct Relocation<'a, 'm> {
     /// The edits of the current file.
     edits: Vec<Edit>,
     included: Vec<Included>,
+    omitted: Vec<Omission>,
     /// The names of the directives outside all blocks.
     main: BTreeSet<String>,
 }
@@ -219,8 +215,11 @@ impl Relocation<'_, '_> {
                 (_, "access_log" | "error_log" | "pid") => self.log(first),
                 (_, "auth_basic_user_file") => self.file(first),
                 (_, "proxy_cache_path" | "uwsgi_cache_path") => self.cache(first),
-                (_, name) if names_tls_file(name) => self.file(first),
+                (_, name) if names_tls_file(name) => self.tls_file(directive, first),
                 (_, "root" | "alias") => self.documents(first),
+                (MAIN, "user") if !(self.target.has_user)(&first.value) => {
+                    self.omit(directive, format!("the user {}", first.value))
+                }
                 // lab supervises the process.
                 (MAIN, "daemon") => self.replace(first, "off"),
                 _ => {}
@@ -256,7 +255,14 @@ impl Relocation<'_, '_> {
         Ok(())
     }
 
-    /// Leaves a block out. No line moves.
+    /// Leaves a directive out that names something which is not here.
+    fn omit(&mut self, directive: &Directive, missing: String) {
+        let (file, line, name) = (self.file.clone(), directive.line, directive.name.clone());
+        self.omitted.push(Omission { file, line, directive: name, missing });
+        self.leave_out(directive);
+    }
+
+    /// Leaves a directive or a block out. No line moves.
     fn leave_out(&mut self, directive: &Directive) {
         let lines = self.text[directive.span.clone()].matches('\n').count();
         self.edits.push((directive.span.clone(), "\n".repeat(lines)));
@@ -335,21 +341,6 @@ impl Relocation<'_, '_> {
         let name = arg.value.trim_matches('/').replace('/', "-");
         let folder = self.target.folder.join(format!("cache-{name}"));
         self.replace(arg, &folder.display().to_string());
-    }
-
-    /// The file of a certificate. One that is not here, such as that of a certificate authority on another machine, has a
-    /// stand-in.
-    fn certificate(&mut self, arg: &Arg, is_key: bool, line: usize) -> Result<(), RelocateError> {
-        if arg.value.contains('$') || arg.value.starts_with("data:") || arg.value.starts_with("engine:") {
-            return Ok(());
-        }
-        let path = self.home.join(&arg.value);
-        let named = CertificateFile { path: &path, is_key, file: &self.file, line };
-        match (self.target.stand_in)(&named).map_err(RelocateError::Certificate)? {
-            Some(stand_in) => self.replace(arg, &stand_in.display().to_string()),
-            None => self.file(arg),
-        }
-        Ok(())
     }
 
     /// Makes a folder of documents absolute, unless it starts with a variable, whose value only nginx knows.

@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::env_file::{self, EnvFileError};
-use super::relocate::{self, CertificateFile, Included, RelocateError, Relocated, Target};
+use super::nginx::has_user;
+use super::relocate::{self, CertificateFile, Included, Omission, RelocateError, Relocated, Target};
 use crate::catalog::kind::{Install, Language};
-use crate::scenario::model::Scenario;
-use lab_nginx_conf::{ConfError, ConfErrorKind, Directive, SourceFile};
+use crate::scenario::model::{Backend, Scenario};
+use lab_nginx_conf::{ConfError, ConfErrorKind, Directive, SourceFile, package_file};
 use lab_proxy::read_configuration_with;
 
 /// Why no stack can start with a configuration.
@@ -75,7 +76,8 @@ pub fn configurations(scenario: &Scenario) -> Result<Vec<String>, ConfigurationE
         let source = text_of(config).map_err(|source| ConfigurationError::Unreadable { file: file.clone(), source })?;
         if run.language == Language::Nginx {
             let is_lab = proxy.kind.kind().install == Install::Lab;
-            let read = nginx(&source, &file, config, &scenario.root, is_lab)
+            let place = ConfigPlace { config, root: &scenario.root, backend: stack.backend };
+            let read = nginx(&source, &file, place, is_lab)
                 .map_err(|error| ConfigurationError::Stack { stack: stack.name.clone(), problem: Box::new(error) });
             for note in read? {
                 if !notes.contains(&note) {
@@ -97,23 +99,29 @@ pub fn twin_refusal(root: &Path, config: &Path, text: Option<&str>) -> Option<St
         Ok(source) => source,
         Err(error) => return Some(error.to_string()),
     };
-    nginx(&source, config, &path, root, true).err().map(|error| error.to_string())
+    let place = ConfigPlace { config: &path, root, backend: Backend::Process };
+    nginx(&source, config, place, true).err().map(|error| error.to_string())
 }
 
 fn text_of(config: &Path) -> io::Result<String> {
     lab_nginx_conf::read_source(config).map(|source| source.text)
 }
 
-/// Validates the nginx.conf at `config`, called `file` in messages, and the files that it includes. lab's own proxy parses
+/// Where a configuration is, and where it will run.
+#[derive(Debug, Clone, Copy)]
+struct ConfigPlace<'a> {
+    config: &'a Path,
+    /// The scenario's root.
+    root: &'a Path,
+    backend: Backend,
+}
+
+/// Validates the nginx.conf at a place, called `file` in messages, and the files that it includes. lab's own proxy parses
 /// them completely; other proxies report their errors when they start.
-fn nginx(
-    source: &str,
-    file: &Path,
-    config: &Path,
-    root: &Path,
-    is_lab: bool,
-) -> Result<Vec<String>, ConfigurationError> {
+fn nginx(source: &str, file: &Path, place: ConfigPlace<'_>, is_lab: bool) -> Result<Vec<String>, ConfigurationError> {
+    let ConfigPlace { config, root, backend } = place;
     let mut notes = Vec::new();
+    let mut installed = Vec::new();
     // Relocation keeps line numbers, so errors have the user's own lines. The addresses are placeholders.
     let mut port = 1;
     let mut reserve = || {
@@ -124,6 +132,11 @@ fn nginx(
     let mut include = |directive: &Directive| {
         let including = root.join(&directive.file);
         let sources = lab_nginx_conf::included_nearby(directive, &including, folder)?;
+        for missing in sources.iter().map(|source| &source.file).filter(|file| !file.exists()) {
+            let package = package_file(missing).map_or("", |file| file.package);
+            let (file, line, missing) = (directive.file.display(), directive.line, missing.display());
+            installed.push(format!("{file}:{line}: {missing} is not here; runs have that of {package}'s package"));
+        }
         Ok(sources.into_iter().map(|source| SourceFile { file: shown(&source.file, root), ..source }).collect())
     };
     let (upstream, target) = ("127.0.0.1:1", Path::new("."));
@@ -135,8 +148,23 @@ fn nginx(
         Ok(None)
     };
     let (reserve, include, stand_in) = (&mut reserve, &mut include, &mut stand_in);
-    let target = Target { upstream, folder: target, folders: &[], access_logs: true, reserve, include, stand_in };
+    let (is_here, has_user) = (&Path::exists, &|name: &str| backend == Backend::Container || has_user(name));
+    let target = Target {
+        upstream,
+        folder: target,
+        folders: &[],
+        access_logs: true,
+        reserve,
+        include,
+        stand_in,
+        is_here,
+        has_user,
+    };
     let relocated = relocate::nginx(source, file, target)?;
+    notes.extend(installed);
+    notes.extend(relocated.omitted.iter().map(|Omission { file, line, directive, missing }| {
+        format!("{}:{line}: {missing} is not here; runs leave {directive} out", file.display())
+    }));
     if is_lab {
         read_by_twin(file, relocated)?;
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::encoding::decode;
 use crate::error::{ConfError, ConfErrorKind};
 use crate::glob;
+use crate::package_files::package_file;
 use crate::syntax::{Directive, parse};
 
 /// How deep `include` may nest. nginx has no limit, and runs out of stack or descriptors instead.
@@ -24,7 +25,7 @@ const FOLDERS_OF_PARTS: [&str; 8] =
 enum Search {
     /// Where nginx looks.
     Exact,
-    /// Beside the configuration as well, and in [`SERVER_FOLDER`].
+    /// Beside the configuration as well, in [`SERVER_FOLDER`], and among the files of packages.
     Nearby,
 }
 
@@ -63,7 +64,7 @@ pub fn load_with(file: &Path, read: &mut ReadFile<'_>) -> Result<LoadedConfig, C
 /// As [`load_with`], for a configuration that is not in its place on a server, such as that of a repository. Relative paths
 /// start from `home`. An included file is also looked for beside the file that includes it, in the folder above one that is
 /// named as those of parts are (`conf.d`, `sites-enabled`), and in `/etc/nginx` of this machine. A path below `/etc/nginx` is
-/// looked for in these folders first.
+/// looked for in these folders first. A file that is in none of them and that a package installs is that of the package.
 ///
 /// # Errors
 /// As [`load`].
@@ -114,12 +115,23 @@ pub fn read_source(file: &Path) -> io::Result<SourceFile> {
 /// A file that cannot be read; a directive with a block, or without exactly one argument.
 pub fn included_nearby(directive: &Directive, including: &Path, home: &Path) -> Result<Vec<SourceFile>, ConfError> {
     let paths = included_paths(directive, including, home, Search::Nearby)?;
-    read_all(directive, paths, &mut read_source)
+    read_all(directive, paths, Search::Nearby, &mut read_source)
 }
 
-fn read_all(directive: &Directive, paths: Vec<PathBuf>, read: &mut ReadFile<'_>) -> Result<Vec<SourceFile>, ConfError> {
+fn read_all(
+    directive: &Directive,
+    paths: Vec<PathBuf>,
+    search: Search,
+    read: &mut ReadFile<'_>,
+) -> Result<Vec<SourceFile>, ConfError> {
     let source = |file: PathBuf| {
-        read(&file).map_err(|source| directive.error(ConfErrorKind::Unreadable { file: file.clone(), source }))
+        read(&file).or_else(|source| {
+            let is_missing = search == Search::Nearby && source.kind() == io::ErrorKind::NotFound;
+            match package_file(&file).filter(|_| is_missing) {
+                Some(installed) => Ok(SourceFile { file, text: installed.text.to_owned() }),
+                None => Err(directive.error(ConfErrorKind::Unreadable { file, source })),
+            }
+        })
     };
     paths.into_iter().map(source).collect()
 }
@@ -146,7 +158,7 @@ impl Expansion<'_, '_> {
             }
             let mut included = Vec::new();
             let paths = included_paths(directive, &directive.file, self.home, self.search)?;
-            for source in read_all(directive, paths, self.read)? {
+            for source in read_all(directive, paths, self.search, self.read)? {
                 if depth == MAX_DEPTH {
                     return Err(directive.error(ConfErrorKind::IncludeTooDeep { file: source.file }));
                 }
@@ -261,6 +273,19 @@ mod tests {
             matches!(error.kind, ConfErrorKind::Unreadable { .. }),
             "nginx looks in the folder of nginx.conf: {error}"
         );
+    }
+
+    #[test]
+    fn files_of_packages_are_known_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("site");
+        std::fs::write(&file, "include /nowhere/options-ssl-nginx.conf;\nserver_name a;").unwrap();
+        let LoadedConfig { tree, sources } = load_nearby(&file, folder.path(), &mut read_source).unwrap();
+        assert!(tree.iter().any(|directive| directive.name == "ssl_protocols"), "{tree:?}");
+        assert_eq!(sources[1].file, Path::new("/nowhere/options-ssl-nginx.conf"));
+        assert!(load(&file).is_err(), "nginx has only what is there");
+        std::fs::write(&file, "include /nowhere/own.conf;").unwrap();
+        assert!(load_nearby(&file, folder.path(), &mut read_source).is_err());
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod encoding;
 mod lexer;
 mod syntax;
 mod glob;
+mod package_files;
 mod include;
 mod context;
 mod directives;
@@ -41,5 +42,6 @@ pub use error::{ConfError, ConfErrorKind, FurtherErrors, closest};
 pub use include::{
     LoadedConfig, MAX_DEPTH, ReadFile, SourceFile, included_nearby, load, load_nearby, load_with, read_source,
 };
+pub use package_files::{PackageFile, package_file};
 pub use syntax::{Arg, Directive, MAX_NESTING, is_other_protocol, parse, quote, walk};
 pub use values::{parse_number, parse_size, parse_time};

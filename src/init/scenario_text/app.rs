@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::deployment::{App, Deployment, Packages};
+use super::super::deployment::{App, Deployment, Packages, RequiredValue};
 use super::{quoted, quoted_path};
 
 /// Where the comments behind the lines start, if there is room.
@@ -42,17 +42,26 @@ pub(super) fn write(text: &mut String, deployment: &Deployment, app: &App) {
             line(format!("env_file = [{}]", files.join(", ")), "the later ones override");
         }
     }
-    if !app.variables.is_empty() {
-        let pairs = app.variables.iter().map(|(name, value)| format!("{} = {}", quoted(name), quoted(value)));
+    let made_up =
+        deployment.required.iter().filter_map(|required| Some((required.name.clone(), required.value.clone()?)));
+    let variables: Vec<(String, String)> = app.variables.iter().cloned().chain(made_up).collect();
+    for RequiredValue { name, place, value, .. } in &deployment.required {
+        match value {
+            Some(_) => line(format!("# {name} is made up: {place} reads it, and no file has it."), ""),
+            None => line(format!("# {name} is missing: {place} reads it."), ""),
+        }
+    }
+    if !variables.is_empty() {
+        let pairs = variables.iter().map(|(name, value)| format!("{} = {}", quoted(name), quoted(value)));
         line(format!("env = {{ {} }}", pairs.collect::<Vec<_>>().join(", ")), "");
     }
     if let Some(setup) = &app.setup {
-        match setup.changes_data {
-            false => line(format!("setup = {}", quoted(&setup.command)), "before each start"),
-            true => {
-                let comment = "not run unless you say so: it would change a database that is there";
-                line(format!("# setup = {}", quoted(&setup.command)), comment);
-            }
+        if let Some(command) = setup.proposed() {
+            line(format!("setup = {}", quoted(command)), "before each start");
+        }
+        if setup.changes_data {
+            let comment = "not run unless you say so: it would change a database that is there";
+            line(format!("# setup = {}", quoted(&setup.command)), comment);
         }
     }
     text.push('\n');

@@ -1,5 +1,6 @@
 //! Writes the checks that follow from the files.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::super::deployment::{App, Deployment};
@@ -52,8 +53,9 @@ pub(super) fn write(text: &mut String, deployment: &Deployment, app: &App, site:
          expect.body    = {{ lacks = \"{FORGED_HOST}\" }}\n",
         site.request(&site.page, &forged)
     );
+    let is_observable = deployment.server.as_ref().is_none_or(|server| !server.is_for_aiohttp());
     // A server without a proxy may trust everybody on purpose.
-    if site.is_open() && site.server.is_some() {
+    if site.is_open() && site.server.is_some() && is_observable {
         let _ = writeln!(
             text,
             "expect.app     = {{ remote_addr = {{ not = \"203.0.113.9\" }}, host = {{ lacks = \"{FORGED_HOST}\" }}, scheme = \
@@ -71,11 +73,14 @@ pub(super) fn write(text: &mut String, deployment: &Deployment, app: &App, site:
         let _ = writeln!(text, "expect.headers = {{ Set-Cookie = {{ lacks = \"SameSite=None\" }} }}");
     }
     let mut requested: Vec<&str> = site.server.and_then(|server| server.name.as_deref()).into_iter().collect();
+    let mut redirected = BTreeSet::new();
     for server in site.nginx.map_or(&[][..], |nginx| &nginx.servers) {
-        if let (Some(redirect), true) = (&server.redirect, server.is_plain)
-            && write_redirect(text, server, redirect, site)
-        {
-            requested.extend(server.name.as_deref());
+        for redirect in &server.redirects {
+            let Some((name, check)) = redirect_check(server, redirect, site) else { continue };
+            if redirected.insert(name) {
+                text.push_str(&check);
+                requested.extend(server.name.as_deref().into_iter().chain(redirect.host.as_deref()));
+            }
         }
     }
     for server in site.nginx.map_or(&[][..], |nginx| &nginx.servers) {
@@ -125,26 +130,27 @@ fn header_rule(header: &Header, is_django: bool) -> String {
     }
 }
 
-/// Returns whether its target is known.
-fn write_redirect(text: &mut String, server: &Server, redirect: &Redirect, site: &Site<'_>) -> bool {
+/// The check of a redirect, with its name; `None` if only nginx knows the target.
+fn redirect_check(server: &Server, redirect: &Redirect, site: &Site<'_>) -> Option<(String, String)> {
     const PATH: &str = "/a/page?of=lab";
-    let name = server.name.as_deref().or(site.name).unwrap_or("site.example");
-    let Some(target) = expanded(&redirect.target, name, PATH) else { return false };
-    let _ = write!(
-        text,
+    let host = redirect.host.as_deref().or(server.name.as_deref()).or(site.name).unwrap_or("site.example");
+    let is_tls = !server.is_plain && !redirect.is_of_plain;
+    let target = expanded(&redirect.target, host, PATH, if is_tls { "https" } else { "http" })?;
+    let name = format!("{host} is redirected{}", if is_tls { " over TLS" } else { "" });
+    let check = format!(
         "\n[[check]]                                   # {}:{}\nname    = {}\n{}expect.status  = {}\nexpect.headers = {{ Location = {} }}\n",
         site.nginx.map(|nginx| nginx.file.display().to_string()).unwrap_or_default(),
         redirect.line,
-        quoted(&format!("{name} is redirected")),
-        request(PATH, std::iter::once(("Host", name)), false),
+        quoted(&name),
+        request(PATH, std::iter::once(("Host", host)), is_tls),
         redirect.status,
         quoted_literal(&target)
     );
-    true
+    Some((name, check))
 }
 
 /// The target of a redirect for one request; `None` if it has a variable that only nginx knows.
-fn expanded(target: &str, name: &str, path: &str) -> Option<String> {
+fn expanded(target: &str, name: &str, path: &str, scheme: &str) -> Option<String> {
     let mut text = target.to_owned();
     let (bare, query) = path.split_once('?').unwrap_or((path, ""));
     // The longer names first.
@@ -152,7 +158,7 @@ fn expanded(target: &str, name: &str, path: &str) -> Option<String> {
         ("$request_uri", path),
         ("$server_name", name),
         ("$http_host", name),
-        ("$scheme", "http"),
+        ("$scheme", scheme),
         ("$host", name),
         ("$uri", bare),
         ("$args", query),
@@ -168,7 +174,7 @@ mod tests {
 
     #[test]
     fn redirects_are_expanded() {
-        let expand = |target| expanded(target, "example.org", "/a?b=c");
+        let expand = |target| expanded(target, "example.org", "/a?b=c", "http");
         assert_eq!(expand("https://$host$request_uri").as_deref(), Some("https://example.org/a?b=c"));
         assert_eq!(expand("$scheme://www.example.org$uri").as_deref(), Some("http://www.example.org/a"));
         assert_eq!(expand("https://$upstream_addr"), None);

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::super::nginx::Nginx;
 use super::quoted;
 use super::site::Site;
 
@@ -9,9 +10,26 @@ use super::site::Site;
 const FACTS_ALONE: &str =
     "\n# Facts alone are gated: what the checks saw, compared with the committed snapshot.\n[gate]\n";
 
+/// Why a load would measure something else than the application; `None` if it would not.
+pub(super) fn refusal(site: &Site<'_>) -> Option<String> {
+    if let Some((nginx, line)) = limit(site) {
+        return Some(format!(
+            "{}:{line} limits the requests of one client, which a load driver is",
+            nginx.source_file().display()
+        ));
+    }
+    (!site.is_open()).then(|| "no page is known that everybody may see".to_owned())
+}
+
+/// The line that limits the requests of a client for the page.
+fn limit<'d>(site: &Site<'d>) -> Option<(&'d Nginx, usize)> {
+    let nginx = site.nginx?;
+    Some((nginx, nginx.limit_of(&site.page)?))
+}
+
 pub(super) fn write(text: &mut String, site: &Site<'_>) {
     text.push_str("# --- How fast is it?\n\n");
-    if let Some((nginx, line)) = site.nginx.and_then(|nginx| Some((nginx, nginx.limit_of(&site.page)?))) {
+    if let Some((nginx, line)) = limit(site) {
         let _ = write!(
             text,
             "# {}:{line} limits the requests of one client, and a load driver is one: it would measure the limit. Without it,\n\

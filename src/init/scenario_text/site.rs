@@ -25,7 +25,8 @@ impl Site<'_> {
         let servers = nginx.map_or(&[][..], |nginx| &nginx.servers);
         let passing = servers.iter().filter(|server| server.passes);
         let server = passing.clone().find(|server| server.is_tls).or_else(|| passing.clone().next());
-        let passed = || server.into_iter().flat_map(|server| &server.passed).map(|passed| passed.prefix.as_str());
+        let passed = || server.into_iter().flat_map(|server| &server.passed).filter(|passed| !passed.is_exact);
+        let passed = || passed().map(|passed| passed.prefix.as_str());
         let known = deployment.pages.iter().find_map(|page| client_path(server, page));
         let is_page_known = known.is_some();
         let page = known.unwrap_or_else(|| passed().min_by_key(|prefix| prefix.len()).unwrap_or("/").to_owned());
@@ -43,7 +44,8 @@ impl Site<'_> {
 
     /// Whether the page is known, and is there for everybody.
     pub(super) fn is_open(&self) -> bool {
-        self.is_page_known && !self.server.is_some_and(|server| server.is_protected)
+        let is_protected = |server: &Server| server.protected.iter().any(|line| line.applies_to(&self.page));
+        self.is_page_known && !self.server.is_some_and(is_protected)
     }
 
     /// Whether the location of the page is `/`.

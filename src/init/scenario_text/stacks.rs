@@ -17,8 +17,8 @@ pub(super) fn write(text: &mut String, deployment: &Deployment, config: Option<&
     };
     let is_uwsgi = deployment.nginx.as_ref().is_some_and(|nginx| nginx.speaks_uwsgi);
     let original = if is_uwsgi { "nginx/uwsgi" } else { "nginx" };
-    let own = server_line(server, &server.kind);
-    let lab = server_line(server, "lab");
+    let own = server_line(server, &server.kind, &server.arguments);
+    let lab = server_line(server, "lab", &twin_arguments(server));
     let _ = write!(
         text,
         "[[stack]]\nname      = \"original\"\n{}{own}reference = true\n\n",
@@ -64,7 +64,19 @@ fn folders_key(folders: &[(PathBuf, PathBuf)]) -> String {
     }
 }
 
-fn server_line(server: &ServerCommand, kind: &str) -> String {
+/// The arguments of the twin, which knows no variants for classes of workers. Its number of threads decides between those
+/// without greenlets.
+fn twin_arguments(server: &ServerCommand) -> Vec<String> {
+    const CLASS: &str = "--worker-class";
+    let mut arguments = server.arguments.clone();
+    let is_variant = server.kind.contains('/') && server.kind != "gunicorn/gthread";
+    let class = server.worker_class.iter().filter(|_| is_variant && !arguments.iter().any(|own| own == CLASS));
+    let class: Vec<&String> = class.collect();
+    arguments.extend(class.into_iter().flat_map(|class| [CLASS.to_owned(), class.clone()]));
+    arguments
+}
+
+fn server_line(server: &ServerCommand, kind: &str, arguments: &[String]) -> String {
     let mut keys = format!("kind = {}", quoted(kind));
     if let Some(config) = &server.config {
         let _ = write!(keys, ", config = {}", quoted_path(config));
@@ -75,8 +87,8 @@ fn server_line(server: &ServerCommand, kind: &str) -> String {
     if let Some(threads) = server.threads {
         let _ = write!(keys, ", threads = {threads}");
     }
-    if !server.arguments.is_empty() {
-        let arguments: Vec<String> = server.arguments.iter().map(|argument| quoted(argument)).collect();
+    if !arguments.is_empty() {
+        let arguments: Vec<String> = arguments.iter().map(|argument| quoted(argument)).collect();
         let _ = write!(keys, ", arguments = [{}]", arguments.join(", "));
     }
     format!("server    = {{ {keys} }}\n")

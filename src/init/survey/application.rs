@@ -55,6 +55,13 @@ pub(super) fn find(
         deployment.found.push(format!("other applications: {}", others.join(", ")));
     }
     let mut variables = launch.map(|launch| launch.variables.clone()).unwrap_or_default();
+    // The setup command needs them too, and gunicorn gives them to the application alone.
+    let of_config = setting("raw_env").unwrap_or_default();
+    for (name, value) in of_config.split(',').filter_map(|pair| pair.split_once('=')) {
+        if variables.iter().all(|(own, _)| own != name) {
+            variables.push((name.to_owned(), value.to_owned()));
+        }
+    }
     let manage = manage_file(files, &path, modules);
     if let Some(manage) = &manage
         && let Some(module) = differing_settings(&own[&file], manage.1)

@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 use super::super::compose::{self, ComposeService};
 use super::super::deployment::Deployment;
 use super::super::launch_files::{self, Launch};
-use super::super::{command_line, makefile, platforms, variables};
+use super::super::{command_line, kubernetes, makefile, platforms, variables};
+use super::manifests::config_maps;
 use super::{text_of, within};
 
+/// The [`stage`] of files for development.
+pub(super) const DEVELOPMENT: u8 = 3;
 /// A larger file is no script.
 const MAX_SCRIPT: u64 = 64 << 10;
 
@@ -43,6 +46,7 @@ pub(super) fn find(files: &[PathBuf], deployment: &mut Deployment) -> Option<Lau
         let launches = match sort {
             Sort::Compose => in_compose(file, files, deployment),
             Sort::Dockerfile => in_dockerfile(file, files, deployment).into_iter().collect(),
+            Sort::Manifest => in_manifest(file, files, deployment).into_iter().collect(),
             sort => in_file(sort, file, deployment).into_iter().collect(),
         };
         // What reloads is for development; anything else is preferred to it.
@@ -58,6 +62,10 @@ pub(super) fn find(files: &[PathBuf], deployment: &mut Deployment) -> Option<Lau
         complete_uwsgi(&mut launch, files, deployment);
     }
     deployment.found.push(format!("{} started by {}:{}", launch.command.kind, file.display(), launch.line));
+    let own = std::mem::take(&mut launch.command.variables);
+    launch.variables.retain(|(name, _)| own.iter().all(|(overriding, _)| overriding != name));
+    launch.variables.extend(own);
+    launch.env_files.append(&mut launch.command.env_files);
     launch.env_files = existing(&launch.env_files, &file, files, deployment);
     Some(launch)
 }
@@ -95,7 +103,7 @@ pub(super) fn stage(file: &Path) -> u8 {
     if has(&["prod", "production", "deploy"]) {
         0
     } else if has(&["dev", "development", "local", "override", "test", "tests", "ci", "debug"]) {
-        3
+        DEVELOPMENT
     } else if has(&["staging", "stage"]) {
         2
     } else {
@@ -119,14 +127,21 @@ fn in_file(sort: Sort, file: &Path, deployment: &Deployment) -> Option<Found> {
             Some("json") => platforms::railway(&text),
             _ => platforms::yaml(&text),
         },
-        Sort::Manifest => platforms::kubernetes(&text),
         Sort::Makefile => makefile::server(&text),
         Sort::Unit => launch_files::unit(&text),
         Sort::Supervisor => launch_files::supervisor(&text),
         Sort::Uwsgi => launch_files::uwsgi(&text),
-        Sort::Script | Sort::Compose | Sort::Dockerfile => launch_files::script(&text),
+        Sort::Script | Sort::Compose | Sort::Dockerfile | Sort::Manifest => launch_files::script(&text),
     };
     Some(Found { launch: launch?, file: file.to_owned() })
+}
+
+fn in_manifest(file: &Path, files: &[PathBuf], deployment: &Deployment) -> Option<Found> {
+    let text = text_of(deployment, file)?;
+    // Most manifests start no server, so the others are not read for them.
+    kubernetes::server(&text, &[])?;
+    let maps: Vec<_> = config_maps(files, deployment).into_iter().map(|(_, map)| map).collect();
+    Some(Found { launch: kubernetes::server(&text, &maps)?, file: file.to_owned() })
 }
 
 /// Whether a file is short, and a script by its name or by its first line.
@@ -219,6 +234,8 @@ fn complete_uwsgi(launch: &mut Launch, files: &[PathBuf], deployment: &Deploymen
     own.threads = own.threads.or(other.threads);
     own.working_folder = own.working_folder.take().or(other.working_folder);
     own.import_folder = own.import_folder.take().or(other.import_folder);
+    own.arguments.extend(other.arguments);
+    own.variables.extend(other.variables);
 }
 
 /// The files of variables that are here: as written, or of the same name where the path is one of a server.

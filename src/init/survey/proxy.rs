@@ -4,9 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::super::deployment::Deployment;
-use super::super::nginx::{self, Files, Nginx};
+use super::super::kubernetes::ConfigMap;
+use super::super::nginx::{self, Files, Nginx, Origin};
 use super::super::scenario_text::wrapped_site;
 use super::super::template;
+use super::manifests::config_maps;
 use super::{MAX_DEPTH, MAX_FILES, containers, text_of, within};
 
 /// Endings of the names of configurations.
@@ -21,67 +23,44 @@ const FILLED: &str = "lab-nginx.conf";
 /// Where Debian's nginx has the types of files.
 const MIME_TYPES: &str = "/etc/nginx/mime.types";
 
+/// A text that looks like a configuration of nginx.
+struct Source {
+    origin: Origin,
+    text: String,
+}
+
+impl Source {
+    fn is_template(&self) -> bool {
+        let name = self.origin.file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = self.origin.key.as_deref().unwrap_or(name);
+        TEMPLATES.iter().any(|ending| name.ends_with(ending))
+    }
+}
+
 /// The configuration that passes requests to an application, a whole one before one of a site. `named` files are used in any case.
 pub(super) fn find(files: &[PathBuf], named: &[PathBuf], deployment: &mut Deployment) {
     let mut read: Vec<Nginx> = Vec::new();
-    // An earlier scenario may have left the file that lab writes.
-    for file in files.iter().filter(|file| is_likely(file) && *file != Path::new(FILLED)) {
-        let Some(text) = text_of(deployment, file).filter(|text| is_configuration(text)) else { continue };
-        let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let mut filled = None;
-        if TEMPLATES.iter().any(|ending| name.ends_with(ending)) {
-            match fill(file, &text, files, deployment) {
-                Ok(text) => filled = Some(text),
-                Err(reason) => {
-                    deployment.missing.push(reason);
-                    continue;
-                }
-            }
-        }
-        let (written, text) = match &filled {
-            Some(text) => (PathBuf::from(FILLED), text),
-            None => (file.clone(), &text),
-        };
-        match nginx::read(&deployment.folder, written, text) {
+    for source in sources(files, deployment) {
+        match read_source(&source, files, deployment) {
             Ok(nginx) if nginx.servers.is_empty() => {}
-            Ok(mut nginx) => {
-                // The file of a site is included by one in the deployment's folder.
-                let parent = file.parent().filter(|_| nginx.is_whole);
-                let home = parent.map_or(deployment.folder.clone(), |parent| deployment.folder.join(parent));
-                for own in nginx.servers.iter_mut().flat_map(|server| &mut server.files) {
-                    own.here = here(own, files, deployment);
-                    let folder = match &own.here {
-                        Some((here, _)) => deployment.folder.join(here).join(own.below_named()),
-                        None => home.join(&own.folder),
-                    };
-                    own.sample = sample(&folder, &own.prefix);
-                }
-                if filled.is_some() {
-                    let made =
-                        format!("{FILLED} is made from {}: run lab init again when that changes", file.display());
-                    deployment.found.push(made);
-                }
-                read.push(Nginx { filled, ..nginx });
-            }
-            Err(error) => {
-                let error = error.to_string().replace(&format!("{}/", deployment.folder.display()), "");
-                deployment.missing.push(format!("an nginx configuration that cannot be read: {error}"));
-            }
+            Ok(nginx) => read.push(nginx),
+            Err(reason) => deployment.missing.push(reason),
         }
     }
     let is_named = |file: &Path| named.iter().any(|named| named.ends_with(file) || file.ends_with(named));
     // A link in sites-enabled leads to a file in sites-available.
     read.sort_by_key(|nginx| {
         let is_available = within(&nginx.file, "sites-available");
-        (!is_named(&nginx.file), !nginx.passes(), !nginx.is_whole, is_available)
+        (!is_named(nginx.source_file()), !nginx.passes(), !nginx.is_whole, is_available)
     });
     let parts: Vec<PathBuf> =
         read.iter().filter(|nginx| nginx.is_whole).flat_map(|nginx| nginx.parts.clone()).collect();
     read.retain(|nginx| nginx.is_whole || !parts.contains(&nginx.file));
     let (used, idle): (Vec<Nginx>, Vec<Nginx>) =
-        read.into_iter().partition(|nginx| nginx.passes() || is_named(&nginx.file));
+        read.into_iter().partition(|nginx| nginx.passes() || is_named(nginx.source_file()));
     for nginx in idle {
-        deployment.found.push(format!("not used: {}, which passes requests to no application", nginx.file.display()));
+        let file = nginx.source_file().display();
+        deployment.found.push(format!("not used: {file}, which passes requests to no application"));
     }
     let mut used = used.into_iter();
     let Some(nginx) = used.next() else {
@@ -90,7 +69,10 @@ pub(super) fn find(files: &[PathBuf], named: &[PathBuf], deployment: &mut Deploy
     };
     let what = if nginx.is_whole { "nginx" } else { "nginx, one site's file" };
     deployment.found.push(format!("{what}: {}", nginx.file.display()));
-    let others: Vec<String> = used.map(|other| other.file.display().to_string()).collect();
+    if let Some(origin) = &nginx.origin {
+        deployment.found.push(format!("{FILLED} is made from {origin}: run lab init again when that changes"));
+    }
+    let others: Vec<String> = used.map(|other| other.source_file().display().to_string()).collect();
     if !others.is_empty() {
         deployment.found.push(format!("not used: {}; name a file to use it instead", others.join(", ")));
     }
@@ -116,6 +98,81 @@ pub(super) fn find(files: &[PathBuf], named: &[PathBuf], deployment: &mut Deploy
     deployment.nginx = Some(nginx);
 }
 
+/// The likely files, then the files in config maps of Kubernetes.
+fn sources(files: &[PathBuf], deployment: &Deployment) -> Vec<Source> {
+    // An earlier scenario may have left the file that lab writes.
+    let likely = files.iter().filter(|file| is_likely(file) && *file != Path::new(FILLED));
+    let of_files = likely.filter_map(|file| {
+        Some(Source { origin: Origin { file: file.clone(), key: None }, text: text_of(deployment, file)? })
+    });
+    let of_maps = config_maps(files, deployment).into_iter().flat_map(|(file, map)| of_config_map(&file, &map));
+    of_files.chain(of_maps).filter(|source| is_configuration(&source.text)).collect()
+}
+
+/// The configurations of a config map, without those that others of it include: these are put in the place of the `include`. They
+/// lie in one folder, whose name only the manifest of a pod has.
+fn of_config_map(file: &Path, map: &ConfigMap) -> Vec<Source> {
+    let mut parts: Vec<&str> = Vec::new();
+    let mut found = Vec::new();
+    for (key, text) in &map.data {
+        let tree = lab_nginx_conf::parse(text, Path::new(key)).unwrap_or_default();
+        let mut includes: Vec<_> =
+            lab_nginx_conf::walk(&tree).filter(|directive| directive.name == "include").collect();
+        // From the end, so that earlier positions stay valid.
+        includes.reverse();
+        let mut whole = text.clone();
+        for include in includes {
+            let pattern = include.arg(0).and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+            let is_included = |name: &str| match pattern.split_once('*') {
+                Some((start, end)) => name.starts_with(start) && name.ends_with(end),
+                None => name == pattern,
+            };
+            let included = map.data.iter().filter(|(name, _)| name != key && is_included(name));
+            let (names, texts): (Vec<&str>, Vec<&str>) =
+                included.map(|(name, text)| (name.as_str(), text.as_str())).unzip();
+            if !texts.is_empty() {
+                whole.replace_range(include.span.clone(), &texts.join("\n"));
+                parts.extend(names);
+            }
+        }
+        found.push(Source { text: whole, origin: Origin { file: file.to_owned(), key: Some(key.clone()) } });
+    }
+    found.retain(|source| source.origin.key.as_deref().is_none_or(|key| !parts.contains(&key)));
+    found
+}
+
+/// Reads a configuration, as the file that it is or becomes. The error says what is missing.
+fn read_source(source: &Source, files: &[PathBuf], deployment: &Deployment) -> Result<Nginx, String> {
+    let Origin { file, key } = &source.origin;
+    let filled = match (source.is_template(), key) {
+        (true, _) => Some(fill(source, files, deployment)?),
+        (false, Some(_)) => Some(complete(&source.text, &source.origin)),
+        (false, None) => None,
+    };
+    let (written, text) = match &filled {
+        Some(text) => (PathBuf::from(FILLED), text),
+        None => (file.clone(), &source.text),
+    };
+    let mut nginx = nginx::read(&deployment.folder, written, text).map_err(|error| {
+        let error = error.to_string().replace(&format!("{}/", deployment.folder.display()), "");
+        let error = if filled.is_some() { error.replace(FILLED, &source.origin.to_string()) } else { error };
+        format!("an nginx configuration that cannot be read: {error}")
+    })?;
+    // The file of a site is included by one in the deployment's folder.
+    let parent = file.parent().filter(|_| nginx.is_whole && key.is_none());
+    let home = parent.map_or(deployment.folder.clone(), |parent| deployment.folder.join(parent));
+    for own in nginx.servers.iter_mut().flat_map(|server| &mut server.files) {
+        own.here = here(own, files, deployment);
+        let folder = match &own.here {
+            Some((here, _)) => deployment.folder.join(here).join(own.below_named()),
+            None => home.join(&own.folder),
+        };
+        own.sample = sample(&folder, &own.prefix);
+    }
+    let origin = filled.is_some().then(|| source.origin.clone());
+    Ok(Nginx { filled, origin, ..nginx })
+}
+
 /// The folder of the project that takes the place of `alias` or `root`, which are of a container, with the file that says so.
 fn here(own: &Files, files: &[PathBuf], deployment: &Deployment) -> Option<(PathBuf, PathBuf)> {
     if !own.named.is_absolute() || own.folder.is_dir() {
@@ -133,20 +190,25 @@ fn here(own: &Files, files: &[PathBuf], deployment: &Deployment) -> Option<(Path
 }
 
 /// The text that the official image of nginx makes of a template. The error says what is missing.
-fn fill(file: &Path, text: &str, files: &[PathBuf], deployment: &Deployment) -> Result<String, String> {
-    if ["{{", "{%", "<%"].iter().any(|mark| text.contains(mark)) {
-        let file = file.display();
-        return Err(format!("the configuration that is made from the template {file}; name it: lab init FILE"));
+fn fill(source: &Source, files: &[PathBuf], deployment: &Deployment) -> Result<String, String> {
+    let place = &source.origin;
+    if ["{{", "{%", "<%"].iter().any(|mark| source.text.contains(mark)) {
+        return Err(format!("the configuration that is made from the template {place}; name it: lab init FILE"));
     }
-    let filled = template::filled(text, &containers::variables_of_nginx(files, deployment));
+    let filled = template::filled(&source.text, &containers::variables_of_nginx(files, deployment));
     if !filled.unknown.is_empty() {
         let names = filled.unknown.join(", ");
-        return Err(format!("a value of {names} for {}, in the environment of nginx's container", file.display()));
+        return Err(format!("a value of {names} for {place}, in the environment of nginx's container"));
     }
-    let note = format!("# Made by `lab init` from {}.\n", file.display());
-    let is_whole = is_whole(&filled.text);
-    let text = format!("{}\n", filled.text.trim_end());
-    Ok(if is_whole { text + &note } else { wrapped_site(&text, Path::new(MIME_TYPES).exists()) + &note })
+    Ok(complete(&filled.text, place))
+}
+
+/// A whole configuration of a text that is one, or that of a site.
+fn complete(text: &str, origin: &Origin) -> String {
+    let note = format!("# Made by `lab init` from {origin}.\n");
+    let is_whole = is_whole(text);
+    let text = format!("{}\n", text.trim_end());
+    if is_whole { text + &note } else { wrapped_site(&text, Path::new(MIME_TYPES).exists()) + &note }
 }
 
 /// Whether a text has an `http` block of its own.

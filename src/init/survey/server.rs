@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::super::deployment::{Deployment, ServerCommand};
+use super::super::deployment::{Deployment, ServerCommand, SettingLine};
 use super::super::launch_files::Launch;
-use super::super::python::Module;
+use super::super::python::{Module, Setting};
 
 /// The worker class of lab's variant `gunicorn/uvicorn`.
 const UVICORN_WORKER: &str = "uvicorn.workers.UvicornWorker";
@@ -43,31 +43,79 @@ pub(super) fn find(
         deployment.found.push(format!("gunicorn's configuration: {}", config.display()));
     }
     let settings = config.as_ref().and_then(|config| modules.get(config)).map(|module| &module.settings);
-    let class = command.and_then(|command| command.worker_class.clone());
-    let class = class.or_else(|| Some(settings?.get("worker_class")?.value.clone()));
+    let given = command.and_then(|command| command.worker_class.clone()).filter(|_| kind == "gunicorn");
+    let of_file = || Some(settings?.get("worker_class")?.value.clone());
+    let class = given.clone().or_else(of_file);
     let mut arguments = command.map(|command| command.arguments.clone()).unwrap_or_default();
-    let variant = match (kind, class.as_deref()) {
+    let variant = match (kind, class.as_deref().map(class_name)) {
         ("gunicorn", Some(class @ ("gthread" | "gevent" | "tornado" | "asgi"))) => Some(class),
-        ("gunicorn", Some(class)) if class.contains("uvicorn") => {
-            if class != UVICORN_WORKER {
+        ("gunicorn", Some(UVICORN_WORKER)) => Some("uvicorn"),
+        ("gunicorn", Some(class)) => {
+            let variant = is_asgi_class(class).then_some("uvicorn");
+            // The variant has a class of its own, and a file is read anyway.
+            if variant.is_some() || given.is_some() && class != "sync" {
                 arguments.extend(["--worker-class".to_owned(), class.to_owned()]);
             }
-            Some("uvicorn")
+            variant
         }
         ("granian", _) if command.is_some_and(|command| command.is_asgi) => Some("asgi"),
         // nginx speaks uWSGI's own protocol to it.
         ("uwsgi", _) if deployment.nginx.as_ref().is_some_and(|nginx| nginx.speaks_uwsgi) => Some("socket"),
         _ => None,
     };
-    let workers = command.and_then(|command| command.workers);
+    let threads = command.and_then(|command| command.threads);
+    // lab's variant has more threads than gunicorn's own default.
+    let has_default = variant == Some("gthread") && config.is_none();
+    // gunicorn and uvicorn read it.
+    let of_variable = || {
+        let mut variables = launch.filter(|_| config.is_none())?.variables.iter();
+        variables.find(|(name, _)| name == "WEB_CONCURRENCY")?.1.parse().ok()
+    };
+    let workers = command.and_then(|command| command.workers).or_else(of_variable);
     deployment.server = Some(ServerCommand {
         kind: variant.map_or(kind.to_owned(), |variant| format!("{kind}/{variant}")),
         // A server that is started without a number has its own default.
         workers: workers.or_else(|| (launch.is_none() && config.is_none()).then_some(2)),
-        threads: command.and_then(|command| command.threads),
+        threads: threads.or_else(|| has_default.then_some(1)),
         arguments,
+        worker_class: given,
+        settings: settings.map(setting_lines).unwrap_or_default(),
         config,
     });
+}
+
+/// The short name of one of gunicorn's own classes; other names as they are.
+fn class_name(class: &str) -> &str {
+    match class.strip_prefix("egg:gunicorn#").unwrap_or(class) {
+        "gunicorn.workers.sync.SyncWorker" => "sync",
+        "gunicorn.workers.gthread.ThreadWorker" => "gthread",
+        "gunicorn.workers.ggevent.GeventWorker" => "gevent",
+        "gunicorn.workers.gtornado.TornadoWorker" => "tornado",
+        class => class,
+    }
+}
+
+fn is_asgi_class(class: &str) -> bool {
+    class.contains("uvicorn")
+}
+
+fn setting_lines(settings: &BTreeMap<String, Setting>) -> Vec<SettingLine> {
+    let line = |(name, setting): (&String, &Setting)| SettingLine {
+        name: name.clone(),
+        value: setting.value.clone(),
+        line: setting.line,
+    };
+    settings.iter().map(line).collect()
+}
+
+/// Says what lab cannot see of an application of aiohttp's.
+pub(super) fn name_interface(deployment: &mut Deployment) {
+    if deployment.app.is_some() && deployment.server.as_ref().is_some_and(ServerCommand::is_for_aiohttp) {
+        deployment.missing.push(
+            "what the application sees of requests (`expect.app`): aiohttp's applications are neither WSGI nor ASGI"
+                .to_owned(),
+        );
+    }
 }
 
 /// Replaces gunicorn, which is assumed where no file starts a server, if the application is an ASGI one.

@@ -5,11 +5,8 @@ use std::path::{Path, PathBuf};
 use super::super::compose::{self, ComposeService};
 use super::super::deployment::Deployment;
 use super::super::{command_line, launch_files, service, variables};
-use super::launch::{compose_variables, is_compose, stage};
+use super::launch::{DEVELOPMENT, compose_variables, is_compose, stage};
 use super::text_of;
-
-/// The stage of files for development.
-const DEVELOPMENT: u8 = 3;
 
 /// Finds services, and moves the application's variables that lead to them. A compose file that starts no application counts
 /// as far as a variable names its services.

@@ -8,7 +8,7 @@ use super::super::deployment::{App, Deployment, Packages, Setup};
 use super::super::launch_files::Launch;
 use super::super::python::Module;
 use super::super::{service, variables};
-use super::{application, text_of};
+use super::{application, launch, text_of};
 
 /// Endings of the files of SQLite's databases.
 const DATA: [&str; 3] = ["db", "sqlite", "sqlite3"];
@@ -23,16 +23,55 @@ pub(super) fn find(
     deployment: &mut Deployment,
 ) {
     let Some(app) = &deployment.app else { return };
+    let mut harmless_part = None;
+    let mut missing = None;
     let manage = application::manage_file(files, &app.path, modules);
     let command = match (manage, launch.and_then(|launch| launch.release.clone())) {
-        (Some((manage, _)), _) => Some(format!("python {} migrate --noinput", from(&app.cwd, &manage).display())),
+        (Some((manage, _)), _) => {
+            let manage = from(&app.cwd, &manage).display().to_string();
+            match static_root(modules) {
+                Some(StaticRoot::Here) => harmless_part = Some(format!("python {manage} collectstatic --noinput")),
+                Some(StaticRoot::Elsewhere) => {
+                    let what = "a STATIC_ROOT in the project, for Django's `collectstatic`: it is left to you";
+                    missing = Some(what.to_owned());
+                }
+                None => {}
+            }
+            let collect: String = harmless_part.iter().map(|part| format!("{part} && ")).collect();
+            Some(format!("{collect}python {manage} migrate --noinput"))
+        }
         (None, Some(release)) => Some(release),
         (None, None) => of_alembic(files, app, deployment),
     };
-    let setup = command.map(|command| Setup { command, changes_data: changes_data(app, deployment) });
+    let setup = command.map(|command| Setup { command, changes_data: changes_data(app, deployment), harmless_part });
+    deployment.missing.extend(missing);
     if let Some(app) = &mut deployment.app {
         app.setup = setup;
     }
+}
+
+/// Where Django's static files are collected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StaticRoot {
+    /// In the project.
+    Here,
+    Elsewhere,
+}
+
+/// The place of static files, if pages need those that `collectstatic` writes: their storage has a manifest.
+fn static_root(modules: &BTreeMap<PathBuf, Module>) -> Option<StaticRoot> {
+    let is_final = |file: &&PathBuf| launch::stage(file) < launch::DEVELOPMENT;
+    let of_production = || modules.iter().filter(|(file, _)| is_final(file)).map(|(_, module)| module);
+    if !of_production().any(|module| module.names_static_files) {
+        return None;
+    }
+    let is_here = |root: &str| {
+        let is_relative = root.starts_with(['\'', '"']) && !root[1..].starts_with('/');
+        let has = |parts: &[&str]| parts.iter().any(|part| root.contains(part));
+        is_relative || (has(&["BASE_DIR", "ROOT_DIR", "PROJECT", "__file__"]) && !has(&["env", "config("]))
+    };
+    let mut roots = of_production().filter_map(|module| module.static_root.as_deref());
+    Some(if roots.any(is_here) { StaticRoot::Here } else { StaticRoot::Elsewhere })
 }
 
 /// The command for migrations of Alembic, which Flask-Migrate hides, if the application's packages have it.

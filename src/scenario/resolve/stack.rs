@@ -190,10 +190,9 @@ fn server(
     let image = image::image(&source, &kind, backend, context, problems);
     let mut server = Server { arguments, config: config?, image: image?, ..Server::new(kind) };
     // The command line would override the configuration file.
-    let default_workers =
-        server.workers.filter(|_| server.config.is_none() || server.kind.variant().is_some_and(sets_workers));
-    server.workers = workers?.map(Workers::Count).or(default_workers);
-    server.threads = threads?.or(server.threads);
+    let has_defaults = server.config.is_none() || server.kind.variant().is_some_and(sets_workers);
+    server.workers = workers?.map(Workers::Count).or(server.workers.filter(|_| has_defaults));
+    server.threads = threads?.or(server.threads.filter(|_| has_defaults));
     Some(server)
 }
 

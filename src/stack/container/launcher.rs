@@ -320,6 +320,7 @@ impl ContainerLauncher {
             cores: self.process.core_count(),
             // Root only in the engine's eyes, if at all.
             is_root: false,
+            identity: None,
             surroundings: AppSurroundings::default(),
             access_logs: true,
             reserve,

@@ -23,14 +23,25 @@ fn relocated_for(source: &str, file: &str, files: &[(&str, &str)], access_logs: 
         Ok(files.iter().filter(is_it).map(source).collect())
     };
     let (upstream, folder) = ("127.0.0.1:50000", Path::new("/run/visit"));
+    let is_here = |path: &Path| !path.starts_with("/etc/letsencrypt");
     let mut stand_in = |named: &CertificateFile<'_>| {
-        let is_here = !named.path.starts_with("/etc/letsencrypt");
-        Ok((!is_here).then(|| PathBuf::from(if named.is_key { "/run/visit/key" } else { "/run/visit/certificate" })))
+        Ok((!is_here(named.path))
+            .then(|| PathBuf::from(if named.is_key { "/run/visit/key" } else { "/run/visit/certificate" })))
     };
     let (reserve, include, stand_in) = (&mut reserve, &mut include, &mut stand_in);
     let folders = [("/app", "/project"), ("/app/static", "/project/assets/")];
     let folders = folders.map(|(named, here)| (PathBuf::from(named), PathBuf::from(here)));
-    let target = Target { upstream, folder, folders: &folders, access_logs, reserve, include, stand_in };
+    let target = Target {
+        upstream,
+        folder,
+        folders: &folders,
+        access_logs,
+        reserve,
+        include,
+        stand_in,
+        is_here: &is_here,
+        has_user: &|user| user != "nobody-here",
+    };
     nginx(source, Path::new(file), target).map_err(|error| error.to_string())
 }
 
@@ -170,6 +181,35 @@ fn certificate_that_is_not_here_has_a_stand_in() {
     let expected = "http { server { listen 127.0.0.1:40001 ssl; ssl_certificate /run/visit/certificate;\n\
                     ssl_certificate_key /run/visit/key; ssl_trusted_certificate /project/chain.pem; } }";
     assert_eq!(relocated.text, expected);
+}
+
+#[test]
+fn dispensable_file_that_is_not_here_is_left_out() {
+    let source = "http { server { listen 443 ssl;\n  ssl_dhparam\n /etc/letsencrypt/ssl-dhparams.pem; # managed by Certbot\n\
+                  ssl_client_certificate /etc/letsencrypt/ca.pem; ssl_trusted_certificate chain.pem; } }";
+    let relocated = relocated_with(source, "/project/nginx.conf", &[]).unwrap();
+    let expected = "http { server { listen 127.0.0.1:40001 ssl;\n  \n # managed by Certbot\n\
+                    ssl_client_certificate /etc/letsencrypt/ca.pem; ssl_trusted_certificate /project/chain.pem; } }";
+    assert_eq!(relocated.text, expected);
+    let omitted = Omission {
+        file: "/project/nginx.conf".into(),
+        line: 2,
+        directive: "ssl_dhparam".to_owned(),
+        missing: "/etc/letsencrypt/ssl-dhparams.pem".to_owned(),
+    };
+    assert_eq!(relocated.omitted, [omitted]);
+}
+
+#[test]
+fn user_that_is_not_here_is_left_out() {
+    let source = "user nobody-here group;\nhttp { server { listen 80; } }";
+    let other = self::relocated(source).unwrap();
+    assert_eq!(other.text, "\nhttp { server { listen 127.0.0.1:40001; } }");
+    assert_eq!(
+        (other.omitted[0].directive.as_str(), other.omitted[0].missing.as_str()),
+        ("user", "the user nobody-here")
+    );
+    assert_eq!(relocated("user www-data;\nhttp { server { listen 80; } }").unwrap().omitted, []);
 }
 
 #[test]

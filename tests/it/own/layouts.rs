@@ -5,7 +5,7 @@ use std::fs;
 
 use lab::exit::Exit;
 
-use crate::support::{Project, requires};
+use crate::support::{Project, Tool, requires};
 
 /// The files in the text of a folder.
 fn files(text: &str) -> Vec<(&str, String)> {
@@ -45,11 +45,19 @@ fn layouts_of_projects_are_understood() {
     });
 }
 
-/// The folders and the template of containers are found, so that checks of them pass.
+/// The checks that are written for typical projects pass on their own files: folders and templates of containers, certbot's
+/// files and those of a server that are not here, users and logs of another machine.
 #[test]
-fn layouts_of_containers_pass_their_checks() {
+fn layouts_pass_their_checks() {
     requires!(Python, Nginx);
-    for (layout, static_file) in [("flask-shared-static", Some("/static/shop.css")), ("flask-nginx-template", None)] {
+    let layouts = [
+        ("django-certbot", None, None),
+        ("flask-nginx-template", None, None),
+        ("flask-poetry", Some("/assets/main.css"), Some(Tool::Redis)),
+        ("flask-shared-static", Some("/static/shop.css"), None),
+    ];
+    let available = layouts.iter().filter(|(_, _, tool)| tool.is_none_or(Tool::is_available_for_part));
+    for (layout, static_file, _) in available {
         let text =
             fs::read_to_string(format!("{}/tests/it/own/layouts/{layout}.txt", env!("CARGO_MANIFEST_DIR"))).unwrap();
         let project = files(&text).iter().fold(Project::empty(), |project, (file, text)| project.with_file(file, text));

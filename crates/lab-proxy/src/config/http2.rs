@@ -2,7 +2,6 @@
 
 use lab_nginx_conf::{ConfError, Directive};
 
-use crate::config::nginx_version::NginxVersion;
 use crate::config::reader::ConfigReader;
 
 /// How clients of a server speak HTTP/2. Except for `is_enabled` the default server of an address decides, since the
@@ -48,18 +47,14 @@ impl Http2Level {
                 let message = format!("the \"{old}\" directive is obsolete, use the \"{current}\" directive instead");
                 reader.warn(directive, message);
             }
-            let read = level.read_directive(directive, reader.version);
+            let read = level.read_directive(directive);
             reader.keep(read);
         }
         level
     }
 
-    fn read_directive(&mut self, directive: &Directive, version: NginxVersion) -> Result<(), ConfError> {
+    fn read_directive(&mut self, directive: &Directive) -> Result<(), ConfError> {
         match directive.name.as_str() {
-            "http2" if !version.has_http2_directive() => {
-                let accepted = "\"listen ... http2\"; or on and off with --nginx-version 1.25.1 or later";
-                return Err(directive.unsupported(format!("a value in nginx {version}"), accepted));
-            }
             "http2" => self.is_enabled = Some(directive.flag()?),
             "http2_max_concurrent_streams" => {
                 let number = lab_nginx_conf::parse_number(directive.first()).filter(|number| *number > 0);

@@ -127,7 +127,7 @@ pub fn read_with_defaults(
         let block = tree.iter().find(|directive| directive.name == name);
         block.ok_or_else(|| ConfError::new(file, 1, ConfErrorKind::MissingSection { name }))
     };
-    let mut reader = ConfigReader { version, ..ConfigReader::new(paths.prefix) };
+    let mut reader = ConfigReader { version: version.for_directives(tree), ..ConfigReader::new(paths.prefix) };
     reader.folder = file.parent().unwrap_or(Path::new(""));
     let process = process::read(tree, section("events")?, paths.error_log, &mut reader)?;
     let http = section("http")?.children();

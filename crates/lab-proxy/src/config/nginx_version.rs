@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use lab_nginx_conf::Directive;
+
 /// A version of nginx, which decides the values of directives that a configuration does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NginxVersion {
@@ -34,6 +36,12 @@ impl NginxVersion {
     #[must_use]
     pub fn has_http2_directive(self) -> bool {
         self >= HAS_HTTP2_DIRECTIVE
+    }
+
+    /// The version whose behaviour a configuration gets: this one, or the first that knows its directives.
+    pub(super) fn for_directives(self, tree: &[Directive]) -> NginxVersion {
+        let has_http2 = lab_nginx_conf::walk(tree).any(|directive| directive.name == "http2");
+        if has_http2 { self.max(HAS_HTTP2_DIRECTIVE) } else { self }
     }
 
     /// The defaults that depend on the version, in the words of a configuration.

@@ -20,11 +20,13 @@ mod http2;
 pub mod log_settings;
 pub mod config;
 mod validation;
+mod refusal;
 mod paste;
 pub mod load;
 
 pub use compatibility::{CompatibilityRow, compatibility};
 pub use config::Config;
 pub use error::{Origin, SettingsError};
+pub use refusal::refusal;
 pub use resolve::{ResolvedSettings, SettingsContext};
 pub use value::Value;

@@ -54,19 +54,10 @@ impl ConfigReader<'_> {
     /// The class by any of gunicorn's names for it.
     pub(super) fn worker_class(&self) -> Result<WorkerClass, SettingsError> {
         let class = self.text("worker_class").unwrap_or_default();
-        let name = class.strip_prefix(ENTRY_POINT).unwrap_or(&class);
-        match name {
-            // In lab they differ in nothing but the number of threads.
-            "sync" | "gthread" | "gunicorn.workers.sync.SyncWorker" | "gunicorn.workers.gthread.ThreadWorker" => {
-                Ok(if self.threads() > 1 { WorkerClass::Gthread } else { WorkerClass::Sync })
-            }
-            // gunicorn's pywsgi worker differs in its HTTP, which is lab's in every class.
-            "gevent"
-            | "gevent_wsgi"
-            | "gevent_pywsgi"
-            | "gunicorn.workers.ggevent.GeventWorker"
-            | "gunicorn.workers.ggevent.GeventPyWSGIWorker" => Ok(WorkerClass::Gevent),
-            _ => Err(self.resolved.unsupported("worker_class", worker_class_hint(name))),
+        match (worker_class_refusal(&class), class_name(&class)) {
+            (Some(hint), _) => Err(self.resolved.unsupported("worker_class", hint)),
+            (None, name) if GEVENT_NAMES.contains(&name) => Ok(WorkerClass::Gevent),
+            (None, _) => Ok(if self.threads() > 1 { WorkerClass::Gthread } else { WorkerClass::Sync }),
         }
     }
 
@@ -161,6 +152,28 @@ impl ConfigReader<'_> {
 
 /// Before the name of a class, the entry point of a package (gunicorn, `util.load_class`).
 const ENTRY_POINT: &str = "egg:gunicorn#";
+/// Classes that in lab differ in nothing but the number of threads.
+const THREAD_NAMES: [&str; 4] =
+    ["sync", "gthread", "gunicorn.workers.sync.SyncWorker", "gunicorn.workers.gthread.ThreadWorker"];
+/// gunicorn's pywsgi worker differs in its HTTP, which is lab's in every class.
+const GEVENT_NAMES: [&str; 5] = [
+    "gevent",
+    "gevent_wsgi",
+    "gevent_pywsgi",
+    "gunicorn.workers.ggevent.GeventWorker",
+    "gunicorn.workers.ggevent.GeventPyWSGIWorker",
+];
+
+fn class_name(class: &str) -> &str {
+    class.strip_prefix(ENTRY_POINT).unwrap_or(class)
+}
+
+/// What to use instead of a worker class; `None` if lab has it.
+pub(super) fn worker_class_refusal(class: &str) -> Option<&'static str> {
+    let name = class_name(class);
+    let is_known = THREAD_NAMES.contains(&name) || GEVENT_NAMES.contains(&name);
+    (!is_known).then(|| worker_class_hint(name))
+}
 
 /// What to use instead of a worker class that lab does not have.
 fn worker_class_hint(class: &str) -> &'static str {
