@@ -106,8 +106,8 @@ fn rewrite_fields(head: &mut Head, pass: &ProxyPass, scope: &Scope<'_>, added: &
     let status = scope.route.status.unwrap_or(head.status);
     let received_status = head.received_status();
     let has_no_length = matches!(status, 100..=199 | 204) || (is_bodyless(status) && !is_bodyless(received_status));
-    // as in nginx: a status of the configuration
-    let is_emptied = status == 204 && received_status != 204;
+    // as in nginx: a 204 of the configuration, not one of the upstream
+    let is_emptied = scope.route.status == Some(204);
     let nominated = nominated(head.fields());
     let mut remaining = Remaining::default();
     // Runs for every field of every response: the tests are ordered so that most fields need two lookups by length.
