@@ -144,7 +144,7 @@ fn nginx_refusal(deployment: &Deployment) -> Option<String> {
     let output = std::process::Command::new("nginx").arg("-v").stdin(std::process::Stdio::null()).output().ok()?;
     let printed = String::from_utf8_lossy(&output.stderr).into_owned();
     let version: NginxVersion = printed.split_whitespace().find(|word| word.starts_with("nginx/"))?.parse().ok()?;
-    let file = nginx.source_file().display();
+    let file = nginx.file.display();
     let message = format!("nginx is {version} here, and {file}:{line} needs 1.25.1: its stacks cannot run");
     (!version.has_http2_directive()).then_some(message)
 }

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 pub(super) struct CommandLine {
     /// The kind of server: `gunicorn`.
     pub(super) kind: &'static str,
+    /// The program, if it is no kind of lab's, and another takes its place.
+    pub(super) replaced: Option<&'static str>,
     /// `module:callable`.
     pub(super) app: Option<String>,
     pub(super) config: Option<PathBuf>,
@@ -31,7 +33,7 @@ pub(super) struct CommandLine {
 }
 
 /// Programs, each with its kind.
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 9] = [
     ("gunicorn", "gunicorn"),
     ("uvicorn", "uvicorn"),
     (FASTAPI, "uvicorn"),
@@ -40,14 +42,22 @@ const PROGRAMS: [(&str, &str); 8] = [
     ("granian", "granian"),
     ("uwsgi", "uwsgi"),
     ("cheroot", "cheroot"),
+    (DAPHNE, "uvicorn"),
 ];
+
+/// A server that is no kind of lab's. uvicorn runs the same applications.
+const DAPHNE: &str = "daphne";
 
 /// FastAPI's own command, which starts uvicorn and finds the application in a file.
 const FASTAPI: &str = "fastapi";
 
-/// Options of gunicorn and uvicorn that change how requests are served, except those that [`CommandLine`] has. Addresses,
+/// Options of servers that change how requests are served, except those that [`CommandLine`] has. Addresses,
 /// folders, users and logs are lab's in a run.
-const KEPT_OPTIONS: [&str; 24] = [
+const KEPT_OPTIONS: [&str; 36] = [
+    "--backpressure",
+    "--blocking-threads",
+    "--channel-timeout",
+    "--connection-limit",
     "--forwarded-allow-ips",
     "--graceful-timeout",
     "--h11-max-incomplete-event-size",
@@ -61,12 +71,20 @@ const KEPT_OPTIONS: [&str; 24] = [
     "--limit-request-fields",
     "--limit-request-line",
     "--loop",
+    "--max-request-body-size",
     "--max-requests",
     "--max-requests-jitter",
     "--root-path",
+    "--runtime-threads",
     "--timeout",
     "--timeout-graceful-shutdown",
     "--timeout-keep-alive",
+    "--trusted-proxy",
+    "--trusted-proxy-count",
+    "--trusted-proxy-headers",
+    "--url-path-prefix",
+    "--url-prefix",
+    "--url-scheme",
     "--worker-connections",
     "--ws",
     "--ws-max-size",
@@ -74,11 +92,17 @@ const KEPT_OPTIONS: [&str; 24] = [
     "--ws-ping-timeout",
 ];
 /// Those without a value.
-const KEPT_FLAGS: [&str; 5] =
-    ["--no-date-header", "--no-proxy-headers", "--no-server-header", "--preload", "--proxy-headers"];
+const KEPT_FLAGS: [&str; 6] = [
+    "--clear-untrusted-proxy-headers",
+    "--no-date-header",
+    "--no-proxy-headers",
+    "--no-server-header",
+    "--preload",
+    "--proxy-headers",
+];
 
 /// Options without a value that are left out; every other option takes the next word.
-const FLAGS: [&str; 16] = [
+const FLAGS: [&str; 21] = [
     "--daemon",
     "-D",
     "--check-config",
@@ -95,6 +119,11 @@ const FLAGS: [&str; 16] = [
     "--die-on-term",
     "--no-ws",
     "--no-control-socket",
+    "--access-log",
+    "--date-header",
+    "--server-header",
+    "--expose-tracebacks",
+    "--log-untrusted-proxy-headers",
 ];
 
 /// Shells, which may have a command line as the argument of `-c`.
@@ -124,6 +153,8 @@ pub(super) fn from_words(words: &[String]) -> Option<CommandLine> {
         return from_words(&words[at + 1..]);
     }
     let mut found = CommandLine { kind, is_asgi: kind == "uvicorn", ..CommandLine::default() };
+    let is_daphne = program == DAPHNE;
+    found.replaced = is_daphne.then_some(DAPHNE);
     let mut rest = words[at + 1..].iter().map(String::as_str);
     while let Some(word) = rest.next() {
         if is_separator(word) {
@@ -159,13 +190,16 @@ pub(super) fn from_words(words: &[String]) -> Option<CommandLine> {
             _ => {}
         }
         let value = inline.or_else(|| rest.next().map(str::to_owned)).unwrap_or_default();
-        let option = if option == "-t" { "--timeout" } else { option };
+        let option = if option == "-t" && kind == "gunicorn" { "--timeout" } else { option };
         match option {
+            // uvicorn has others.
+            _ if is_daphne => {}
             option if KEPT_OPTIONS.contains(&option) => found.arguments.extend([option.to_owned(), value]),
             "-c" | "--config" | "--ini" => found.config = Some(configuration(&value)),
             "--chdir" => found.working_folder = Some(value.into()),
             "--app-dir" | "--pythonpath" | "--python-path" => found.import_folder = Some(value.into()),
-            "-w" | "--workers" | "--processes" | "-p" => found.workers = value.parse().ok(),
+            "-w" | "--workers" | "--processes" => found.workers = value.parse().ok(),
+            "-p" if kind == "uwsgi" => found.workers = value.parse().ok(),
             "--threads" => found.threads = value.parse().ok(),
             "-k" | "--worker-class" => {
                 found.is_asgi = value.contains("uvicorn") || value == "asgi";
@@ -285,6 +319,14 @@ mod tests {
         let found = parse("gunicorn -e MODE=live --env 'DJANGO_SETTINGS_MODULE=a.b' shop:app").unwrap();
         let names: Vec<&str> = found.variables.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!((names, found.variables[1].1.as_str()), (vec!["MODE", "DJANGO_SETTINGS_MODULE"], "a.b"));
+        let found = parse("gunicorn -w 3 -p /run/g.pid -t 60 shop:app").unwrap();
+        assert_eq!((found.workers, found.arguments), (Some(3), vec!["--timeout".to_owned(), "60".to_owned()]));
+        let found = parse("daphne -b 0.0.0.0 -p 8001 --proxy-headers config.asgi:application").unwrap();
+        assert_eq!((found.kind, found.replaced, found.workers), ("uvicorn", Some("daphne"), None));
+        assert_eq!((found.app.as_deref(), found.is_asgi), (Some("config.asgi:application"), true));
+        let found =
+            parse("waitress-serve --listen=*:80 --trusted-proxy 127.0.0.1 --trusted-proxy-headers=x-forwarded-for a:b");
+        assert_eq!(found.unwrap().arguments[..2], ["--trusted-proxy", "127.0.0.1"]);
         let found = parse("uvicorn main:app --env-file=deploy/live.env").unwrap();
         assert_eq!((found.app.as_deref(), found.env_files), (Some("main:app"), vec!["deploy/live.env".into()]));
         let found = parse("uvicorn main:app --app-dir src --reload").unwrap();

@@ -218,7 +218,7 @@ impl Relocation<'_, '_> {
                 (_, name) if names_tls_file(name) => self.tls_file(directive, first),
                 (_, "root" | "alias") => self.documents(first),
                 (MAIN, "user") if !(self.target.has_user)(&first.value) => {
-                    self.omit(directive, format!("the user {}", first.value))
+                    self.omit(directive, format!("the user {}", first.value));
                 }
                 // lab supervises the process.
                 (MAIN, "daemon") => self.replace(first, "off"),

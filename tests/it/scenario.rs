@@ -106,3 +106,21 @@ fn byte_order_mark_and_crlf_are_accepted() {
     let DocumentErrors::Invalid { text, diagnostics, .. } = &errors else { panic!("{errors}") };
     assert!(diagnostics.iter().any(|one| &text[one.span()] == "\"A\""), "{}", errors.render(false));
 }
+
+/// A command line overrides the configuration of gunicorn, which may name another number.
+#[test]
+fn configuration_decides_before_the_defaults_of_variants() {
+    let threads = |server: &str| {
+        let source = format!(
+            "schema = 1\nname = \"threads\"\n\n[app]\nwsgi = \"pong:app\"\n\n[[stack]]\nname = \"one\"\nserver = {{ {server} }}\n\n\
+             [[check]]\nname = \"a page\"\nrequest = {{ path = \"/\" }}\nexpect.status = 200\n"
+        );
+        let file = Path::new("threads.toml");
+        let scenario = scenario::parse(&source, file, Path::new("/"), &|_| true, &|_| Ok(Catalog::builtin()));
+        let scenario = scenario.unwrap_or_else(|errors| panic!("{}", errors.render(false)));
+        scenario.stacks[0].server.threads.map(std::num::NonZeroU16::get)
+    };
+    assert_eq!(threads("kind = \"gunicorn/gthread\""), Some(4));
+    assert_eq!(threads("kind = \"gunicorn/gthread\", config = \"gunicorn.conf.py\""), None);
+    assert_eq!(threads("kind = \"gunicorn/gthread\", config = \"gunicorn.conf.py\", threads = 2"), Some(2));
+}

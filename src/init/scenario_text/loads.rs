@@ -15,7 +15,7 @@ pub(super) fn refusal(site: &Site<'_>) -> Option<String> {
     if let Some((nginx, line)) = limit(site) {
         return Some(format!(
             "{}:{line} limits the requests of one client, which a load driver is",
-            nginx.source_file().display()
+            nginx.file.display()
         ));
     }
     (!site.is_open()).then(|| "no page is known that everybody may see".to_owned())

@@ -61,7 +61,11 @@ pub(super) fn find(files: &[PathBuf], deployment: &mut Deployment) -> Option<Lau
     if launch.command.kind == "uwsgi" {
         complete_uwsgi(&mut launch, files, deployment);
     }
-    deployment.found.push(format!("{} started by {}:{}", launch.command.kind, file.display(), launch.line));
+    let (kind, place) = (launch.command.kind, format!("{}:{}", file.display(), launch.line));
+    deployment.found.push(match launch.command.replaced {
+        Some(program) => format!("{kind}, in place of {program}, which lab does not know ({place})"),
+        None => format!("{kind} started by {place}"),
+    });
     let own = std::mem::take(&mut launch.command.variables);
     launch.variables.retain(|(name, _)| own.iter().all(|(overriding, _)| overriding != name));
     launch.variables.extend(own);

@@ -47,7 +47,7 @@ pub(super) fn find(files: &[PathBuf], modules: &BTreeMap<PathBuf, Module>, deplo
     for RequiredValue { name, place, value, example } in &required {
         match (value, example) {
             (Some(_), _) => {
-                deployment.found.push(format!("a value for {name}, made up: {place} reads it, and no file has it"))
+                deployment.found.push(format!("a value for {name}, made up: {place} reads it, and no file has it"));
             }
             (None, Some(example)) => deployment.missing.push(format!(
                 "a value for {name}, which {place} reads; {} has an example, for a .env or for `[app] env`",
