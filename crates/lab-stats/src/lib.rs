@@ -4,7 +4,7 @@
 //! ([`warmup`]). The unit is the round, never the request. Each block gives a ratio to the reference stack; [`estimate`]
 //! summarises the ratios with an exact signed-rank interval, [`decision`] compares the interval with a margin set
 //! beforehand, [`ranking`] orders all stacks by ranges of ranks, and [`calibration`] says which effects a machine can
-//! detect at all. [`change_points`] describes series of sessions.
+//! detect at all. [`change_points`] describes series of sessions, and [`clock`] the clocks of several machines.
 //!
 //! # Example
 //!
@@ -50,3 +50,4 @@ pub mod ranking;
 pub mod trend;
 pub mod calibration;
 pub mod change_points;
+pub mod clock;
