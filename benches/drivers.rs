@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use lab_load::wire::{
     Arrival, ArrivalProcess, DriveOutcome, DrivePlan, DriverEvent, EventDecoder, Http, Mode, OpenPlan, Program,
-    Schedule, Stage, TimerKind,
+    Schedule, Share, Stage, TimerKind,
 };
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -83,6 +83,7 @@ fn lag(url: &str, timer: TimerKind, rate: u32, window: Duration) {
     let schedule = Schedule {
         stages: vec![Stage { rate_per_s: number(rate), lasts: window + WARMUP }],
         arrivals: ArrivalProcess::Uniform,
+        share: Share::WHOLE,
     };
     let arrival = Arrival::Pooled { connections: number(16) };
     let open = OpenPlan { schedule, arrival, max_open: number(4096), timer };
@@ -113,8 +114,16 @@ fn memory(url: &str, seconds: u64) {
 const WARMUP: Duration = Duration::from_secs(1);
 
 fn plan(url: &str, mode: Mode, window: Duration) -> DrivePlan {
-    let url = url.to_owned();
-    DrivePlan { url, tls: None, http: Http::OneOne, mode, warmup: WARMUP, window, timeout: Duration::from_secs(5) }
+    DrivePlan {
+        url: url.to_owned(),
+        tls: None,
+        http: Http::OneOne,
+        mode,
+        warmup: WARMUP,
+        window,
+        timeout: Duration::from_secs(5),
+        awaits_start: false,
+    }
 }
 
 fn number(number: u32) -> NonZeroU32 {
@@ -132,7 +141,7 @@ fn drive(plan: &DrivePlan) -> (DriveOutcome, Vec<u64>) {
         match decoder.line(&line.unwrap()).unwrap() {
             DriverEvent::WindowOpened | DriverEvent::WindowClosed => rss.extend(rss_kib(child.id())),
             DriverEvent::Outcome(last) => outcome = Some(*last),
-            DriverEvent::Ready { .. } => {}
+            DriverEvent::Prepared | DriverEvent::Ready { .. } => {}
         }
     }
     assert!(child.wait().unwrap().success());

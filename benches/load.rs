@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, criterion_group, criterion_main};
 use lab_load::accounting::{Recorder, RequestOutcome, Window};
 use lab_load::wire::histogram;
-use lab_load::wire::{ArrivalProcess, Schedule, Stage};
+use lab_load::wire::{ArrivalProcess, Schedule, Share, Stage};
 use lab_stats::estimate;
 use lab_stats::signed_rank;
 
@@ -59,7 +59,8 @@ fn schedules(criterion: &mut Criterion) {
     let stretch = |rate| Stage { rate_per_s: NonZeroU32::new(rate).unwrap(), lasts };
     for (name, arrivals) in [("uniform", ArrivalProcess::Uniform), ("poisson", ArrivalProcess::Poisson { seed: 2011 })]
     {
-        let schedule = Schedule { stages: vec![stretch(500), stretch(1000), stretch(1500)], arrivals };
+        let schedule =
+            Schedule { stages: vec![stretch(500), stretch(1000), stretch(1500)], arrivals, share: Share::WHOLE };
         group.bench_function(format!("{name}/30000"), |bencher| {
             bencher.iter(|| black_box(&schedule).instants().map(|at| at.as_nanos()).max());
         });

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use lab_load::wire::{
-    Arrival, ArrivalProcess, DriveOutcome, DrivePlan, DriverEvent, EventDecoder, Http, Mode, OpenPlan, Schedule, Stage,
-    TimerKind,
+    Arrival, ArrivalProcess, DriveOutcome, DrivePlan, DriverEvent, EventDecoder, Http, Mode, OpenPlan, Schedule, Share,
+    Stage, TimerKind,
 };
 
 pub(super) struct Result {
@@ -28,6 +28,7 @@ pub(super) fn run(address: SocketAddr, path: &str, connections: usize, rate: u32
     let schedule = Schedule {
         stages: vec![Stage { rate_per_s: number(rate), lasts: window }],
         arrivals: ArrivalProcess::Poisson { seed: 2011 },
+        share: Share::WHOLE,
     };
     let arrival = Arrival::Pooled { connections: number(u32::try_from(connections).expect("a small number")) };
     let open = OpenPlan { schedule, arrival, max_open: number(4096), timer: TimerKind::Timerfd };
@@ -39,6 +40,7 @@ pub(super) fn run(address: SocketAddr, path: &str, connections: usize, rate: u32
         warmup: Duration::ZERO,
         window,
         timeout: Duration::from_secs(5),
+        awaits_start: false,
     };
     let outcome = drive(&plan);
     let ledger = outcome.ledger;

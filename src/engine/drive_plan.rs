@@ -8,7 +8,7 @@ use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 
 use crate::scenario::model::{ArrivalProcess, Driver, External, Load, OpenLoop, Placeholders, Rate, TimerKind};
 use lab_load::accounting::audit::OfferedLoad;
-use lab_load::wire::{DrivePlan, Mode, OpenPlan, Program, Schedule};
+use lab_load::wire::{DrivePlan, Mode, OpenPlan, Program, Schedule, Share};
 
 /// The plan of `load` against the stack at `entry`.
 #[must_use]
@@ -36,6 +36,7 @@ pub fn drive_plan(load: &Load, warmup: Duration, entry: SocketAddr) -> DrivePlan
         warmup,
         window: load.duration,
         timeout: load.timeout,
+        awaits_start: false,
     }
 }
 
@@ -108,7 +109,7 @@ fn open_plan(open: &OpenLoop, warmup: Duration, window: Duration) -> OpenPlan {
         first.lasts += warmup;
     }
     OpenPlan {
-        schedule: Schedule { stages, arrivals: open.arrivals },
+        schedule: Schedule { stages, arrivals: open.arrivals, share: Share::WHOLE },
         arrival: open.arrival,
         max_open: open.max_open,
         timer: open.timer,

@@ -1,8 +1,7 @@
 //! Follows a load driver from its first event to its outcome, and samples the stack within its measured window.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use rustix::time::{ClockId, clock_gettime};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::time::MissedTickBehavior;
 
@@ -12,6 +11,7 @@ use super::sampler::{self, ConnectionCounter, ResourceSampler, WindowSample};
 use crate::measure::other_runs;
 use crate::stack::guarded::Guarded;
 use crate::stack::running::{RunningComponent, RunningStack};
+use lab_load::monotonic;
 use lab_load::wire::{DriverEvent, EventDecoder};
 
 /// Follows a driver's events to its outcome, and samples the components at both ends of the window: at the instants that
@@ -50,12 +50,16 @@ pub(super) async fn follow(
             return Err(DriverError::NoOutcome);
         };
         window = match decoder.line(&line)? {
-            DriverEvent::Ready { window: Some(ends) } => {
-                Window::Ahead { opens: Some(instant(ends.opens)), closes: Some(instant(ends.closes)) }
-            }
+            DriverEvent::Ready { window: Some(ends) } => Window::Ahead {
+                opens: Some(monotonic::instant_of(ends.opens)),
+                closes: Some(monotonic::instant_of(ends.closes)),
+            },
             DriverEvent::WindowOpened if window.is_ahead() => window.advance(all_running(running)?, &mut counter)?,
             DriverEvent::WindowClosed if window.is_open() => window.advance(all_running(running)?, &mut counter)?,
-            DriverEvent::Ready { window: None } | DriverEvent::WindowOpened | DriverEvent::WindowClosed => window,
+            DriverEvent::Prepared
+            | DriverEvent::Ready { window: None }
+            | DriverEvent::WindowOpened
+            | DriverEvent::WindowClosed => window,
             DriverEvent::Outcome(outcome) => {
                 let Window::Closed(WindowSample { components, machine, longest_gap }) = window else {
                     return Err(DriverError::WindowNotClosed);
@@ -117,11 +121,4 @@ fn all_running(running: &mut RunningStack) -> Result<&[RunningComponent], Driver
         Some(failure) => Err(failure.into()),
         None => Ok(&running.components),
     }
-}
-
-/// An instant of the driver's clock: `CLOCK_MONOTONIC`, which all processes share and [`Instant`] is based on.
-fn instant(at: Duration) -> Instant {
-    let time = clock_gettime(ClockId::Monotonic);
-    let now = Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0));
-    Instant::now() + at.saturating_sub(now)
 }

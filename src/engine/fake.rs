@@ -195,6 +195,7 @@ impl Backend for Fake {
         Ok(DriveResult {
             outcome: DriveOutcome {
                 ledger,
+                second_times_us: Vec::new(),
                 steps: Vec::new(),
                 mean_pause: Duration::ZERO,
                 connections_opened: Some(1),

@@ -12,4 +12,5 @@ pub mod wire;
 pub mod accounting;
 mod client;
 pub mod drivers;
+pub mod monotonic;
 mod timer;

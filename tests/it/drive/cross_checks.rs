@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use lab_load::wire::{
-    Arrival, ArrivalProcess, DriveOutcome, DrivePlan, ErrorClass, Ledger, Mode, OpenPlan, Program, Schedule, Shortfall,
-    Stage,
+    Arrival, ArrivalProcess, DriveOutcome, DrivePlan, ErrorClass, Ledger, Mode, OpenPlan, Program, Schedule, Share,
+    Shortfall, Stage,
 };
 
 use super::driver::{drive, number, open, plan};
@@ -145,7 +145,7 @@ fn httperf_and_open_agree_on_a_ramp() {
     let dead = DeadAddress::new();
     for (is_poisson, address) in [(false, healthy), (true, healthy), (false, dead.address)] {
         let arrivals = if is_poisson { ArrivalProcess::Poisson { seed: 1 } } else { ArrivalProcess::Uniform };
-        let schedule = Schedule { stages: rates.clone(), arrivals };
+        let schedule = Schedule { stages: rates.clone(), arrivals, share: Share::WHOLE };
         let ours = Mode::Open(OpenPlan { schedule, ..open(20, SECOND, Arrival::Session { calls }) });
         let program = Program::Httperf { rates: rates.clone(), calls, is_poisson };
         let [ours, theirs] = [ours, Mode::External { program }]

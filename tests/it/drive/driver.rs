@@ -7,16 +7,16 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use lab_load::wire::{
-    Arrival, ArrivalProcess, DriveOutcome, DrivePlan, DriverEvent, EventDecoder, Http, Mode, OpenPlan, Schedule, Stage,
-    TimerKind,
+    Arrival, ArrivalProcess, DriveOutcome, DrivePlan, DriverEvent, EventDecoder, Http, Mode, OpenPlan, Schedule, Share,
+    Stage, TimerKind,
 };
 
-pub(super) fn number(number: u32) -> NonZeroU32 {
+pub(crate) fn number(number: u32) -> NonZeroU32 {
     NonZeroU32::new(number).unwrap()
 }
 
 /// A second of `mode` without warm-up.
-pub(super) fn plan(address: SocketAddr, mode: Mode) -> DrivePlan {
+pub(crate) fn plan(address: SocketAddr, mode: Mode) -> DrivePlan {
     DrivePlan {
         url: format!("http://{address}/pong"),
         tls: None,
@@ -25,15 +25,17 @@ pub(super) fn plan(address: SocketAddr, mode: Mode) -> DrivePlan {
         warmup: Duration::ZERO,
         window: Duration::from_secs(1),
         timeout: Duration::from_secs(5),
+        awaits_start: false,
     }
 }
 
 /// An open loop at a constant rate.
-pub(super) fn open(rate: u32, lasts: Duration, arrival: Arrival) -> OpenPlan {
+pub(crate) fn open(rate: u32, lasts: Duration, arrival: Arrival) -> OpenPlan {
     OpenPlan {
         schedule: Schedule {
             stages: vec![Stage { rate_per_s: number(rate), lasts }],
             arrivals: ArrivalProcess::Uniform,
+            share: Share::WHOLE,
         },
         arrival,
         max_open: number(4096),
@@ -42,12 +44,12 @@ pub(super) fn open(rate: u32, lasts: Duration, arrival: Arrival) -> OpenPlan {
 }
 
 /// Runs `lab drive` to its end. It must write only events. A proxy in the environment is ignored.
-pub(super) fn drive(plan: &DrivePlan) -> DriveOutcome {
+pub(crate) fn drive(plan: &DrivePlan) -> DriveOutcome {
     drive_and_watch(plan, |_| {})
 }
 
 /// The same, with each event shown to `watch` as it is reported.
-pub(super) fn drive_and_watch(plan: &DrivePlan, mut watch: impl FnMut(&DriverEvent)) -> DriveOutcome {
+pub(crate) fn drive_and_watch(plan: &DrivePlan, mut watch: impl FnMut(&DriverEvent)) -> DriveOutcome {
     // A file, because a full pipe would stop a driver with many errors.
     let mut complaints = tempfile::tempfile().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_lab"))

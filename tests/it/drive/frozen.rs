@@ -37,7 +37,7 @@ fn freeze_is_measured_from_the_schedule() {
             wait_until("the first second is over", || monotonic_now() >= thaws);
             kill_process(worker, Signal::CONT).unwrap();
         }
-        DriverEvent::WindowClosed | DriverEvent::Outcome(_) => {}
+        DriverEvent::Prepared | DriverEvent::WindowClosed | DriverEvent::Outcome(_) => {}
     });
     let ledger = &outcome.ledger;
     let open = ledger.open.as_ref().unwrap();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lab_load::wire::{Arrival, ArrivalProcess, DrivePlan, ErrorClass, Http, Mode, OpenPlan, Schedule, Stage};
+use lab_load::wire::{Arrival, ArrivalProcess, DrivePlan, ErrorClass, Http, Mode, OpenPlan, Schedule, Share, Stage};
 
 use lab::measure::accept_counter::AcceptCounter;
 
@@ -43,7 +43,8 @@ fn ramp_may_go_down() {
     let runtime = runtime();
     let (address, counts) = serve(&runtime, |_, _| send(PONG));
     let stages = [300, 200, 100].map(|rate| Stage { rate_per_s: number(rate), lasts: SECOND });
-    let schedule = Schedule { stages: stages.to_vec(), arrivals: ArrivalProcess::Poisson { seed: 7 } };
+    let schedule =
+        Schedule { stages: stages.to_vec(), arrivals: ArrivalProcess::Poisson { seed: 7 }, share: Share::WHOLE };
     let expected = schedule.per_second(Duration::ZERO, 3 * SECOND);
     let mode = Mode::Open(OpenPlan { schedule, ..open(1, SECOND, pool(4)) });
     let outcome = drive(&DrivePlan { window: 3 * SECOND, ..plan(address, mode) });

@@ -146,6 +146,7 @@ mod tests {
         ledger.service_time_us.record_n(us, ok).unwrap();
         DriveOutcome {
             ledger,
+            second_times_us: Vec::new(),
             steps: Vec::new(),
             mean_pause: Duration::ZERO,
             connections_opened: Some(10),

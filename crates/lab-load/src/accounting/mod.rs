@@ -1,15 +1,18 @@
-//! Counts each request in its window: recorders and tallies fill the ledger, and the audit checks it.
+//! Counts each request in its window: recorders and tallies fill the ledger, the ledgers of several drivers are
+//! merged, and the audit checks the result.
 //!
 //! Every instant is passed in; nothing here reads a clock or knows a connection.
 
 pub mod audit;
 mod finding;
+mod merge;
 mod outcome;
 mod recorder;
 mod seconds;
 mod tally;
 mod window;
 
+pub use merge::{MergeError, OutcomeMerge};
 pub(crate) use outcome::MAX_DETAILS;
 pub use outcome::RequestOutcome;
 pub use recorder::Recorder;

@@ -10,12 +10,15 @@ use std::time::Instant;
 use hdrhistogram::Histogram;
 
 use super::window::Window;
-use crate::wire::{SecondRow, SecondTimes, histogram, number_of_seconds};
+use crate::wire::histogram::{self, HistogramError, HistogramText};
+use crate::wire::{SecondRow, SecondTimes, number_of_seconds};
 
 /// Merges the seconds of a driver's threads.
 #[derive(Debug)]
 pub struct SecondsTable {
     threads: usize,
+    /// Whether each second's times are kept, and not only their summary.
+    keeps_times: bool,
     state: Mutex<State>,
 }
 
@@ -24,7 +27,11 @@ struct State {
     /// Seconds that some threads have not submitted yet, with the number of threads that have.
     pending: BTreeMap<usize, (usize, SecondCounts)>,
     rows: BTreeMap<usize, SecondRow>,
+    times: BTreeMap<usize, RecordedTimes>,
 }
+
+/// The times of a histogram that are not zero, with their counts: a few kilobytes, where a histogram has 170.
+type RecordedTimes = Vec<(u64, u64)>;
 
 /// The counts of one second.
 #[derive(Debug)]
@@ -38,7 +45,29 @@ impl SecondsTable {
     /// For `threads` threads, each of which submits every second.
     #[must_use]
     pub fn new(threads: usize) -> SecondsTable {
-        SecondsTable { threads, state: Mutex::default() }
+        SecondsTable { threads, keeps_times: false, state: Mutex::default() }
+    }
+
+    /// The same for one of several drivers, whose seconds are merged later.
+    #[must_use]
+    pub fn keeping_times(threads: usize) -> SecondsTable {
+        SecondsTable { keeps_times: true, ..SecondsTable::new(threads) }
+    }
+
+    /// The times of each row, once every thread is done; empty if they are not kept.
+    ///
+    /// # Errors
+    /// None in practice: a histogram of times can always be encoded.
+    pub fn times(&self) -> Result<Vec<HistogramText>, HistogramError> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = |times: &RecordedTimes| {
+            let mut histogram = histogram::empty();
+            for &(us, count) in times {
+                histogram.saturating_record_n(us, count);
+            }
+            HistogramText::new(&histogram)
+        };
+        state.times.values().map(text).collect()
     }
 
     /// The rows, once every thread is done. `offered` holds the offered requests of each second, in order.
@@ -55,7 +84,7 @@ impl SecondsTable {
     fn submit(&self, number: usize, second: &SecondCounts) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if self.threads == 1 {
-            state.rows.insert(number, second.row());
+            self.complete(&mut state, number, second);
             return;
         }
         let (threads, sum) = state.pending.entry(number).or_insert_with(|| (0, SecondCounts::new()));
@@ -63,12 +92,31 @@ impl SecondsTable {
         sum.answered += second.answered;
         sum.failed += second.failed;
         histogram::add(&mut sum.times_us, &second.times_us);
-        if *threads == self.threads {
-            let row = sum.row();
-            state.pending.remove(&number);
-            state.rows.insert(number, row);
+        if *threads == self.threads
+            && let Some((_, sum)) = state.pending.remove(&number)
+        {
+            self.complete(&mut state, number, &sum);
         }
     }
+
+    /// Keeps a second that every thread has submitted.
+    fn complete(&self, state: &mut State, number: usize, second: &SecondCounts) {
+        state.rows.insert(number, second.row());
+        if self.keeps_times {
+            let recorded = second.times_us.iter_recorded();
+            let times = recorded.map(|bucket| (bucket.value_iterated_to(), bucket.count_since_last_iteration()));
+            state.times.insert(number, times.collect());
+        }
+    }
+}
+
+/// The summary of a second's times; `None` if nothing ended in it.
+pub(super) fn summary(times: &Histogram<u64>) -> Option<SecondTimes> {
+    (!times.is_empty()).then(|| SecondTimes {
+        p50: times.value_at_quantile(0.50),
+        p99: times.value_at_quantile(0.99),
+        max: times.max(),
+    })
 }
 
 impl SecondCounts {
@@ -77,12 +125,7 @@ impl SecondCounts {
     }
 
     fn row(&self) -> SecondRow {
-        let times = &self.times_us;
-        let times_us = (!times.is_empty()).then(|| SecondTimes {
-            p50: times.value_at_quantile(0.50),
-            p99: times.value_at_quantile(0.99),
-            max: times.max(),
-        });
+        let times_us = summary(&self.times_us);
         SecondRow { offered: None, answered: self.answered, failed: self.failed, times_us }
     }
 }
@@ -156,6 +199,24 @@ mod tests {
         assert_eq!(counts, [(Some(10), 1, 1), (Some(20), 0, 0), (Some(30), 1, 0), (Some(40), 1, 0)]);
         assert_eq!(rows[0].times_us, Some(SecondTimes { p50: 0, p99: 999, max: 999 }));
         assert_eq!(rows[1].times_us, None);
+    }
+
+    #[test]
+    fn kept_times_are_those_of_the_rows() {
+        let window = window(2000);
+        let table = SecondsTable::keeping_times(2);
+        let mut recorded = [histogram::empty(), histogram::empty()];
+        for thread in 0..2_u64 {
+            let mut seconds = SecondsCounter::default();
+            for (ms, us) in [(0, 3), (10, 1_234_567), (1500, 40 + thread)] {
+                seconds.record(window, &table, window.opens + Duration::from_millis(ms), true, us);
+                recorded[usize::from(ms >= 1000)].record(us).unwrap();
+            }
+            seconds.finish(window, &table);
+        }
+        let times: Vec<_> = table.times().unwrap().iter().map(|text| text.decode().unwrap()).collect();
+        assert_eq!(times, recorded);
+        assert_eq!(SecondsTable::new(1).times().unwrap(), []);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use ::goose::prelude::GooseError;
 
 use crate::client::target::TargetError;
 use crate::client::tls::TlsError;
-use crate::wire::ProtocolError;
+use crate::wire::{DivisionError, ProtocolError};
 
 /// The limit for all users to start.
 pub(super) const START_DEADLINE: Duration = Duration::from_secs(30);
@@ -29,9 +29,14 @@ pub enum DriveError {
     },
     #[error(transparent)]
     Tls(#[from] TlsError),
+    #[error(transparent)]
+    Division(#[from] DivisionError),
     /// An open loop's schedule is not as long as its warm-up and window.
     #[error("the schedule lasts {} ms, but warm-up and window {} ms", .schedule.as_millis(), .plan.as_millis())]
     Schedule { schedule: Duration, plan: Duration },
+    /// One of several drivers learned too late when it should begin.
+    #[error("the start was {:.1} ms ago when it arrived", .late.as_secs_f64() * 1000.0)]
+    LateStart { late: Duration },
     /// The external program is not installed.
     #[error("unavailable: {0}")]
     Unavailable(String),

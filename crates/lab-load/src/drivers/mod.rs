@@ -3,6 +3,7 @@
 //! `run` is the whole life of a driver process. lab's own loops, `open` and `closed`, run on `threads`; `goose`
 //! simulates users, and `external` runs wrk, httperf and h2load.
 
+mod barrier;
 mod closed;
 mod cpu_usage;
 mod error;

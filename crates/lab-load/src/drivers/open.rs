@@ -13,27 +13,10 @@ use crate::client::pool::Pool;
 use crate::client::request_slot::RequestSlot;
 use crate::client::target::Target;
 use crate::timer::Timer;
-use crate::wire::{Arrival, OpenPlan};
+use crate::wire::{Arrival, OpenPlan, Share};
 
 /// The number of overdue arrivals that begin before other tasks may run.
 const OVERDUE_BATCH: u32 = 16;
-
-/// One thread's share of connections and arrivals.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ThreadShare {
-    /// The thread's index, from 0.
-    pub(super) thread: usize,
-    /// The number of threads.
-    pub(super) threads: usize,
-}
-
-impl ThreadShare {
-    /// This thread's part of `whole`; the parts of all threads add up to `whole`.
-    pub(super) fn part(self, whole: u32) -> usize {
-        let whole = whole as usize;
-        whole / self.threads + usize::from(self.thread < whole % self.threads)
-    }
-}
 
 /// The state that the tasks of one thread share.
 #[derive(Debug)]
@@ -48,14 +31,14 @@ struct ThreadState {
     last_start: Instant,
 }
 
-/// Drives one thread's share of the arrivals, and returns when each of them has ended.
+/// Drives the arrivals and connections of one of the driver's threads, and returns when each of them has ended.
 ///
 /// # Errors
 /// The system has no timer left.
 pub(super) async fn run(
     plan: &OpenPlan,
     target: Arc<Target>,
-    share: ThreadShare,
+    share: Share,
     window: Window,
     table: Arc<SecondsTable>,
 ) -> io::Result<ThreadCounts> {
@@ -73,7 +56,7 @@ pub(super) async fn run(
     let (calls, pool) = match plan.arrival {
         Arrival::Session { calls } => (calls.get(), None),
         Arrival::Pooled { connections } => {
-            let slots = RequestSlot::for_connections(&thread.target, share.part(connections.get()));
+            let slots = RequestSlot::for_connections(&thread.target, share.part(connections.get()) as usize);
             let pool = Rc::new(Pool::new(slots.len()));
             for (member, slot) in slots.into_iter().enumerate() {
                 tokio::task::spawn_local(serve_pool(thread.clone(), pool.clone(), member, slot));
@@ -81,9 +64,9 @@ pub(super) async fn run(
             (1, Some(pool))
         }
     };
-    let max_open = share.part(plan.max_open.get());
+    let max_open = share.part(plan.max_open.get()) as usize;
     let mut overdue = 0;
-    for offset in plan.schedule.share(share.thread, share.threads) {
+    for offset in plan.schedule.instants_of_thread(share) {
         let at = start + offset;
         if Instant::now() < at {
             overdue = 0;
@@ -184,19 +167,5 @@ async fn serve_pool(thread: Rc<ThreadState>, pool: Rc<Pool>, member: usize, mut 
             thread.call(&mut slot, arrival, true, began).await;
         }
         thread.arrival_ended();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shares_add_up() {
-        for (whole, threads) in [(7, 3), (3, 3), (64, 1), (100, 8)] {
-            let shares: Vec<_> = (0..threads).map(|thread| ThreadShare { thread, threads }.part(whole)).collect();
-            assert_eq!(shares.iter().sum::<usize>(), whole as usize);
-            assert!(shares.iter().max().unwrap() - shares.iter().min().unwrap() <= 1, "{shares:?}");
-        }
     }
 }

@@ -4,36 +4,50 @@
 //! the window has closed, a closed loop reports and ends; it drops the requests under way and counts them as
 //! unfinished. An open loop waits for the requests scheduled within the window, which its timeout bounds.
 
-use std::io::{Read, Write};
+use std::io::{BufReader, Read, Write};
 
 use reqwest::Url;
 use rustix::process::{Resource, getrlimit, setrlimit};
+use serde::Deserialize as _;
 
+use super::barrier::{Barrier, Documents};
 use super::error::DriveError;
 use super::events::report;
 use super::threads::{self, LoopMode};
 use super::{external, goose};
-use crate::wire::{DrivePlan, DriverEvent, Mode};
+use crate::wire::{DivisionError, DrivePlan, DriverEvent, Mode, ProtocolError};
 
 /// Carries out the plan on `input` and writes its events to `output`: the whole life of a driver process.
 ///
 /// # Errors
 /// See [`DriveError`]; then no outcome has been written.
-pub fn run(mut input: impl Read, mut output: impl Write) -> Result<(), DriveError> {
-    let mut document = String::new();
-    input.read_to_string(&mut document)?;
-    let plan = DrivePlan::from_json(&document)?;
+pub fn run(input: impl Read, mut output: impl Write) -> Result<(), DriveError> {
+    let mut documents = Documents::from_reader(Box::new(BufReader::new(input)));
+    let unreadable = |source| ProtocolError::Json { what: "the plan", source };
+    let plan = DrivePlan::deserialize(&mut documents).map_err(unreadable)?;
+    let barrier = match plan.awaits_start {
+        true => Some(Barrier(documents)),
+        false => {
+            documents.end().map_err(unreadable)?;
+            None
+        }
+    };
     let url = parse_url(&plan)?;
     raise_descriptor_limit();
     let outcome = match &plan.mode {
+        Mode::Goose { .. } | Mode::External { .. } if barrier.is_some() => {
+            Err(DivisionError::OwnWindow { driver: plan.mode.driver() }.into())
+        }
         Mode::Goose { users, steps } => goose::drive(&plan, &url, *users, steps, &mut output),
-        Mode::Closed { connections } => threads::drive(&plan, &url, LoopMode::Closed(*connections), &mut output),
+        Mode::Closed { connections } => {
+            threads::drive(&plan, &url, LoopMode::Closed(*connections), barrier, &mut output)
+        }
         Mode::Open(open) => {
             let (schedule, whole) = (open.schedule.length(), plan.warmup + plan.window);
             if schedule != whole {
                 return Err(DriveError::Schedule { schedule, plan: whole });
             }
-            threads::drive(&plan, &url, LoopMode::Open(open), &mut output)
+            threads::drive(&plan, &url, LoopMode::Open(open), barrier, &mut output)
         }
         Mode::External { program } => external::drive(&plan, &url, program, &mut output),
     }?;
@@ -85,6 +99,28 @@ mod tests {
 
     fn plan(url: &str, mode: &str) -> String {
         format!(r#"{{"url":"{url}","mode":{mode},"warmup_us":0,"window_us":1000000,"timeout_us":1}}"#)
+    }
+
+    #[test]
+    fn only_own_loops_await_a_start() {
+        let shared = |mode: &str| plan("http://127.0.0.1:1/", mode).replacen('{', r#"{"awaits_start":true,"#, 1);
+        assert!(refused(&shared(r#"{"goose":{"users":1,"steps":[]}}"#)).starts_with("driver `goose` cannot be one"));
+        let wrk = r#"{"external":{"program":{"wrk":{"connections":1}}}}"#;
+        assert!(refused(&shared(wrk)).starts_with("driver `wrk` cannot be one"));
+    }
+
+    #[test]
+    fn late_or_missing_start_is_an_error() {
+        let shared = plan("http://127.0.0.1:1/", r#"{"closed":{"connections":1}}"#);
+        let shared = shared.replacen('{', r#"{"awaits_start":true,"#, 1);
+        for (start, expected) in [("", "cannot read the start"), (r#"{"at_us":1}"#, "the start was")] {
+            let mut output = Vec::new();
+            let error = run(format!("{shared}\n{start}").as_bytes(), &mut output).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+            assert_eq!(String::from_utf8(output).unwrap(), "{\"event\":\"prepared\"}\n");
+        }
+        let trailing = format!("{} {{}}", plan("http://127.0.0.1:1/", r#"{"closed":{"connections":1}}"#));
+        assert!(refused(&trailing).starts_with("cannot read the plan"));
     }
 
     #[test]

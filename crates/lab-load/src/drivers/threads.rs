@@ -12,13 +12,13 @@ use reqwest::Url;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::runtime::{Builder, LocalRuntime};
 
+use super::barrier::Barrier;
 use super::error::DriveError;
 use super::events::{report, window_ends};
-use super::open::{self, ThreadShare};
-use super::{closed, cpu_usage};
+use super::{closed, cpu_usage, open};
 use crate::accounting::{MAX_DETAILS, Recorder, SecondsTable, ThreadCounts, Window};
 use crate::client::target::Target;
-use crate::wire::{Arrival, DriveOutcome, DrivePlan, DriverEvent, Ledger, OpenPlan};
+use crate::wire::{Arrival, DriveOutcome, DrivePlan, DriverEvent, Ledger, OpenPlan, Share};
 
 /// Time from the readiness of the last thread to the first request.
 const LEAD: Duration = Duration::from_millis(5);
@@ -31,28 +31,34 @@ pub(super) enum LoopMode<'a> {
     Open(&'a OpenPlan),
 }
 
-/// Carries out a plan.
+/// Carries out a plan. The warm-up begins when `barrier` lets it, or else as soon as all threads are ready.
 ///
 /// # Errors
-/// The stack has no address, the system has no thread, runtime or timer left, or lab has exited.
+/// The stack has no address, the system has no thread, runtime or timer left, the start is past, or lab has exited.
 pub(super) fn drive(
     plan: &DrivePlan,
     url: &Url,
     work: LoopMode<'_>,
+    barrier: Option<Barrier<'_>>,
     output: &mut impl Write,
 ) -> Result<DriveOutcome, DriveError> {
     let target = Arc::new(Target::new(plan, url)?);
     let cores = cores_allowed()?;
     let threads = cores.len().min(work.max_threads());
-    let table = Arc::new(SecondsTable::new(threads));
+    // OK because there is a core and a connection
+    let shares = Share::all(u32::try_from(threads).ok().and_then(NonZeroU32::new).expect("a thread"));
+    let table = Arc::new(match barrier {
+        None => SecondsTable::new(threads),
+        Some(_) => SecondsTable::keeping_times(threads),
+    });
     let (ready, readiness) = mpsc::channel();
     thread::scope(|scope| {
         let mut running = Vec::new();
-        for (number, core) in cores.into_iter().take(threads).enumerate() {
+        for (share, core) in shares.zip(cores) {
             let (set_window, window) = mpsc::channel::<Window>();
             let (ready, target, table) = (ready.clone(), target.clone(), table.clone());
-            let share = ThreadShare { thread: number, threads };
-            let handle = thread::Builder::new().name(format!("load-{number}")).spawn_scoped(scope, move || {
+            let name = format!("load-{}", share.index());
+            let handle = thread::Builder::new().name(name).spawn_scoped(scope, move || {
                 let runtime = prepare(core);
                 _ = ready.send(());
                 let runtime = runtime?;
@@ -67,7 +73,14 @@ pub(super) fn drive(
             // OK because this thread holds a sender as well
             readiness.recv().expect("a sender");
         }
-        let opens = Instant::now() + LEAD + plan.warmup;
+        let start = match barrier {
+            None => Instant::now() + LEAD,
+            Some(barrier) => {
+                report(output, &DriverEvent::Prepared)?;
+                barrier.await_start()?
+            }
+        };
+        let opens = start + plan.warmup;
         let window = Window { opens, closes: opens + plan.window };
         for (_, set_window) in &running {
             // A thread that could not start no longer receives; joining it below returns its error.
@@ -84,6 +97,7 @@ pub(super) fn drive(
         let mut ledger = Ledger::empty(plan.window);
         let mut outcome = DriveOutcome {
             ledger: Ledger::empty(plan.window),
+            second_times_us: Vec::new(),
             steps: Vec::new(),
             mean_pause: Duration::ZERO,
             connections_opened: None,
@@ -104,6 +118,7 @@ pub(super) fn drive(
         };
         ledger.seconds = table.rows(offered.as_deref());
         outcome.ledger = ledger;
+        outcome.second_times_us = table.times().map_err(io::Error::other)?;
         Ok(outcome)
     })
 }
@@ -125,14 +140,14 @@ impl LoopMode<'_> {
         self,
         runtime: &LocalRuntime,
         target: Arc<Target>,
-        share: ThreadShare,
+        share: Share,
         window: Window,
         table: Arc<SecondsTable>,
     ) -> io::Result<ThreadCounts> {
         match self {
             LoopMode::Closed(connections) => {
                 let recorder = Rc::new(Recorder::new(table));
-                let run = closed::run(target, share.part(connections.get()), window, recorder.clone());
+                let run = closed::run(target, share.part(connections.get()) as usize, window, recorder.clone());
                 let connections_opened = runtime.block_on(run);
                 // OK because the loop has set its window
                 let (ledger, details) = recorder.ledger().expect("a window");

@@ -6,13 +6,18 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::cpu_time::CpuTime;
+use super::histogram::HistogramText;
 use super::ledger::Ledger;
+use super::plan::DrivePlan;
 use super::protocol_error::ProtocolError;
 
 /// An event of a driver, in this order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum DriverEvent {
+    /// The driver waits for its [`Start`](super::Start). Only where the plan [awaits
+    /// it](super::DrivePlan::awaits_start).
+    Prepared,
     /// All users run; the warm-up begins.
     Ready {
         /// When the window opens and closes. The driver announces it in advance: a busy driver reports late, and the
@@ -42,6 +47,10 @@ pub struct WindowEnds {
 pub struct DriveOutcome {
     /// Every request of the window.
     pub ledger: Ledger,
+    /// The times of each row of `ledger.seconds`, by which those of several drivers are merged. Only from a driver that
+    /// is one of several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub second_times_us: Vec<HistogramText>,
     /// Each step of a journey separately; empty without one.
     pub steps: Vec<StepOutcome>,
     /// Mean pause after a request, as measured; zero except for journeys.
@@ -76,6 +85,7 @@ impl DriverEvent {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
+            DriverEvent::Prepared => "prepared",
             DriverEvent::Ready { .. } => "ready",
             DriverEvent::WindowOpened => "window-opened",
             DriverEvent::WindowClosed => "window-closed",
@@ -97,27 +107,50 @@ impl DriverEvent {
 }
 
 /// Reads a driver's lines and enforces the order of its events.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct EventDecoder {
     seen: usize,
 }
 
-const ORDER: [&str; 4] = ["ready", "window-opened", "window-closed", "outcome"];
+/// The names of all events in order. Only a driver that awaits its start reports the first one.
+const ORDER: [&str; 5] = ["prepared", "ready", "window-opened", "window-closed", "outcome"];
 const NOTHING: &str = "nothing more";
 
+/// For a driver that begins by itself.
+impl Default for EventDecoder {
+    fn default() -> EventDecoder {
+        EventDecoder { seen: 1 }
+    }
+}
+
 impl EventDecoder {
+    /// For the driver that carries out `plan`.
+    #[must_use]
+    pub fn new(plan: &DrivePlan) -> EventDecoder {
+        EventDecoder { seen: usize::from(!plan.awaits_start) }
+    }
+
     /// The event on the next line.
     ///
     /// # Errors
     /// The line is not an event, or the event is out of order.
     pub fn line(&mut self, line: &str) -> Result<DriverEvent, ProtocolError> {
         let event = DriverEvent::from_line(line)?;
+        self.check(&event)?;
+        Ok(event)
+    }
+
+    /// Checks that an event is the next one.
+    ///
+    /// # Errors
+    /// It is out of order.
+    pub fn check(&mut self, event: &DriverEvent) -> Result<(), ProtocolError> {
         let expected = ORDER.get(self.seen).copied().unwrap_or(NOTHING);
         if event.name() != expected {
             return Err(ProtocolError::OutOfOrder { found: event.name(), expected });
         }
         self.seen += 1;
-        Ok(event)
+        Ok(())
     }
 
     /// Call it when the driver's output has ended.
@@ -148,11 +181,17 @@ mod tests {
         let service_time_us = ledger.service_time_us.clone();
         DriveOutcome {
             ledger,
-            steps: vec![StepOutcome { name: "log in".into(), ok: 1, failed: 0, service_time_us }],
+            steps: vec![StepOutcome {
+                name: "log in".into(),
+                ok: 1,
+                failed: 0,
+                service_time_us: service_time_us.clone(),
+            }],
             mean_pause: Duration::from_millis(2),
             connections_opened: Some(6),
             driver_cpu: CpuTime { user: Duration::from_micros(987_654), system: Duration::from_micros(3) },
             driver_threads: 1,
+            second_times_us: vec![HistogramText::new(&service_time_us).unwrap()],
             unclassified: vec!["odd".into()],
         }
     }
@@ -177,6 +216,16 @@ mod tests {
     fn error_classes_keep_their_report_names() {
         let line = DriverEvent::Outcome(Box::new(outcome())).to_line().unwrap();
         assert!(line.contains(r#""failed":{"reset-mid-body":2,"status-4xx":3}"#), "{line}");
+    }
+
+    #[test]
+    fn driver_that_awaits_its_start_is_prepared_first() {
+        let shared = r#"{"url":"http://a/","mode":{"closed":{"connections":1}},"warmup_us":0,"window_us":1,"timeout_us":1,"awaits_start":true}"#;
+        let mut decoder = EventDecoder::new(&DrivePlan::from_json(shared).unwrap());
+        let hasty = decoder.check(&DriverEvent::Ready { window: None }).unwrap_err();
+        assert_eq!(hasty.to_string(), "the driver reported `ready`, expected `prepared`");
+        decoder.line(r#"{"event":"prepared"}"#).unwrap();
+        decoder.line(r#"{"event":"ready"}"#).unwrap();
     }
 
     #[test]

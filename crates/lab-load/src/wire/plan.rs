@@ -31,6 +31,10 @@ pub struct DrivePlan {
     /// The limit for one request, from connecting to the body's last byte.
     #[serde(rename = "timeout_us", with = "super::micros")]
     pub timeout: Duration,
+    /// Whether the driver, once it is prepared, waits for a [`Start`](super::Start): several drivers then begin at one
+    /// instant.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub awaits_start: bool,
 }
 
 /// How TLS is spoken. Trust has no default: a certificate is never silently left unverified.
@@ -180,6 +184,19 @@ pub enum Program {
     H2load { connections: NonZeroU32 },
 }
 
+impl Mode {
+    /// The driver's name in scenarios.
+    #[must_use]
+    pub fn driver(&self) -> &'static str {
+        match self {
+            Mode::Goose { .. } => "goose",
+            Mode::Closed { .. } => "closed",
+            Mode::Open(_) => "open",
+            Mode::External { program } => program.name(),
+        }
+    }
+}
+
 impl Program {
     /// The command.
     #[must_use]
@@ -213,7 +230,7 @@ impl DrivePlan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::ArrivalProcess;
+    use crate::wire::{ArrivalProcess, Share};
 
     fn goose() -> DrivePlan {
         DrivePlan {
@@ -224,6 +241,7 @@ mod tests {
             warmup: Duration::from_secs(3),
             window: Duration::from_millis(2500),
             timeout: Duration::from_secs(5),
+            awaits_start: false,
         }
     }
 
@@ -233,7 +251,9 @@ mod tests {
         assert_eq!(DrivePlan::from_json(&json).unwrap(), goose());
         insta::assert_snapshot!(json, @r#"{"url":"http://127.0.0.1:8000/pong","mode":{"goose":{"users":32,"steps":[]}},"warmup_us":3000000,"window_us":2500000,"timeout_us":5000000}"#);
         let stage = Stage { rate_per_s: NonZeroU32::MIN, lasts: Duration::from_secs(1) };
-        let schedule = Schedule { stages: vec![stage], arrivals: ArrivalProcess::Poisson { seed: u64::MAX } };
+        let arrivals = ArrivalProcess::Poisson { seed: u64::MAX };
+        let share = Share::all(NonZeroU32::new(2).unwrap()).last().unwrap();
+        let schedule = Schedule { stages: vec![stage], arrivals, share };
         let open = OpenPlan {
             schedule,
             arrival: Arrival::Session { calls: NonZeroU32::MIN },
@@ -242,7 +262,7 @@ mod tests {
         };
         let tls = Tls { trust: Trust::Ca("/site.pem".into()), server_name: Some("example.org".to_owned()) };
         let http = Http::Two { streams: NonZeroU32::MIN };
-        let open = DrivePlan { tls: Some(tls), http, mode: Mode::Open(open), ..goose() };
+        let open = DrivePlan { tls: Some(tls), http, mode: Mode::Open(open), awaits_start: true, ..goose() };
         assert_eq!(DrivePlan::from_json(&open.to_json().unwrap()).unwrap(), open);
     }
 

@@ -4,6 +4,12 @@
 //! i-th uniform arrival is at Λ⁻¹(i), and the i-th Poisson arrival at Λ⁻¹(Sᵢ), where S is a Poisson process of rate one
 //! (the time change of Çınlar, *Introduction to Stochastic Processes*, 1975, §4.7). No instant depends on when
 //! an earlier arrival was served: a schedule never drifts and never waits for the stack.
+//!
+//! Several drivers share a schedule without changing it: the shares of a uniform one take turns, and each arrival of a
+//! Poisson one belongs to a share that its seed draws. Such a thinned stream is a Poisson process again, independent of
+//! the other shares (Kingman, *Poisson Processes*, 1993, §5.1), as the clients of separate hosts are; turns would make the
+//! gaps of each share more regular than those of independent clients. Either way every arrival belongs to exactly one
+//! share.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -11,6 +17,8 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 use serde::{Deserialize, Serialize};
+
+use super::share::Share;
 
 /// A period with one rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,9 +45,12 @@ pub enum ArrivalProcess {
 /// When requests arrive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schedule {
-    /// The rates in order.
+    /// The rates in order, of all shares together.
     pub stages: Vec<Stage>,
     pub arrivals: ArrivalProcess,
+    /// The part of the arrivals that belongs to this driver.
+    #[serde(default, skip_serializing_if = "Share::is_whole")]
+    pub share: Share,
 }
 
 /// Λ is kept in billionths of an arrival, so that every instant is exact to the nanosecond.
@@ -51,8 +62,15 @@ impl Schedule {
         self.stages.iter().map(|stage| stage.lasts).sum()
     }
 
-    /// The instants in order, counted from the start.
+    /// The instants of this share in order, counted from the start.
     pub fn instants(&self) -> impl Iterator<Item = Duration> {
+        let mut shares = ArrivalShares::new(self.arrivals, self.share.of());
+        let own = self.share.index();
+        self.undivided_instants().filter(move |_| shares.next() == own)
+    }
+
+    /// The instants of all shares in order.
+    fn undivided_instants(&self) -> impl Iterator<Item = Duration> {
         let mut due = CumulativeArrivals::new(self.arrivals);
         let mut stages = self.stages.iter();
         let mut current = stages.next();
@@ -75,9 +93,10 @@ impl Schedule {
         })
     }
 
-    /// The instants that the `thread`-th of `threads` threads handles: every `threads`-th.
-    pub fn share(&self, thread: usize, threads: usize) -> impl Iterator<Item = Duration> {
-        self.instants().skip(thread).step_by(threads.max(1))
+    /// The instants of this share that one of the driver's threads handles: the threads take turns.
+    pub fn instants_of_thread(&self, thread: Share) -> impl Iterator<Item = Duration> {
+        // OK because an index and a number of threads fit into memory's addresses
+        self.instants().skip(thread.index() as usize).step_by(thread.of().get() as usize)
     }
 
     /// The stages from `opens` until `closes`, each with the instant it begins; the first and the last may be partial.
@@ -95,7 +114,7 @@ impl Schedule {
         found
     }
 
-    /// The number of arrivals in each second from `opens` until `closes`; the last second may be partial.
+    /// The number of this share's arrivals in each second from `opens` until `closes`; the last second may be partial.
     #[must_use]
     pub fn per_second(&self, opens: Duration, closes: Duration) -> Vec<u64> {
         let mut counts = vec![0; super::seconds::number_of_seconds(closes.saturating_sub(opens))];
@@ -140,6 +159,47 @@ impl CumulativeArrivals {
     }
 }
 
+/// The index of the share that each arrival belongs to, in the order of the arrivals.
+enum ArrivalShares {
+    Whole,
+    Interleaved { next: u32, of: u32 },
+    Thinned { of: u32, random: Box<ChaCha8Rng> },
+}
+
+/// The stream of the generator that draws shares; another one draws the gaps.
+const SHARES_STREAM: u64 = 1;
+
+impl ArrivalShares {
+    fn new(arrivals: ArrivalProcess, of: NonZeroU32) -> ArrivalShares {
+        match (arrivals, of.get()) {
+            (_, 1) => ArrivalShares::Whole,
+            (ArrivalProcess::Uniform, of) => ArrivalShares::Interleaved { next: 0, of },
+            (ArrivalProcess::Poisson { seed }, of) => {
+                let mut random = Box::new(ChaCha8Rng::seed_from_u64(seed));
+                random.set_stream(SHARES_STREAM);
+                ArrivalShares::Thinned { of, random }
+            }
+        }
+    }
+
+    fn next(&mut self) -> u32 {
+        match self {
+            ArrivalShares::Whole => 0,
+            ArrivalShares::Interleaved { next, of } => {
+                let share = *next;
+                *next = (share + 1) % *of;
+                share
+            }
+            ArrivalShares::Thinned { of, random } => {
+                // The upper half of a product of 64 bits is below `of`, and no share is likelier than another by more
+                // than one part in 2³².
+                let scaled = (u64::from(random.next_u32()) * u64::from(*of)) >> 32;
+                u32::try_from(scaled).unwrap_or(0)
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,7 +209,11 @@ mod tests {
             rate_per_s: NonZeroU32::new(rate).unwrap(),
             lasts: Duration::from_millis(ms),
         };
-        Schedule { stages: stages.iter().map(stage).collect(), arrivals }
+        Schedule { stages: stages.iter().map(stage).collect(), arrivals, share: Share::WHOLE }
+    }
+
+    fn shares(of: u32) -> impl Iterator<Item = Share> {
+        Share::all(NonZeroU32::new(of).unwrap())
     }
 
     #[test]
@@ -176,9 +240,76 @@ mod tests {
     #[test]
     fn threads_share_every_arrival_once() {
         let schedule = schedule(&[(500, 3000), (100, 1000)], ArrivalProcess::Poisson { seed: 7 });
-        let mut shared: Vec<_> = (0..3).flat_map(|thread| schedule.share(thread, 3)).collect();
+        let mut shared: Vec<_> = shares(3).flat_map(|thread| schedule.instants_of_thread(thread)).collect();
         shared.sort_unstable();
         assert_eq!(shared, schedule.instants().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn shares_unite_to_the_undivided_schedule() {
+        let stages = [(500, 3000), (90, 1000), (7, 1500)];
+        for arrivals in [ArrivalProcess::Uniform, ArrivalProcess::Poisson { seed: 7 }] {
+            let undivided = schedule(&stages, arrivals);
+            for of in [1, 2, 3, 10, 1000] {
+                let divided: Vec<Schedule> = shares(of).map(|share| Schedule { share, ..undivided.clone() }).collect();
+                let mut united: Vec<_> = divided.iter().flat_map(Schedule::instants).collect();
+                united.sort_unstable();
+                assert_eq!(united, undivided.instants().collect::<Vec<_>>(), "{of} shares of {arrivals:?}");
+                let mut threads: Vec<_> = divided
+                    .iter()
+                    .flat_map(|one| {
+                        shares(2).flat_map(move |thread| one.instants_of_thread(thread).collect::<Vec<_>>())
+                    })
+                    .collect();
+                threads.sort_unstable();
+                assert_eq!(threads, united, "{of} drivers with two threads");
+                let whole = (Duration::ZERO, undivided.length());
+                let mut counts = vec![0; undivided.per_second(whole.0, whole.1).len()];
+                for one in &divided {
+                    counts.iter_mut().zip(one.per_second(whole.0, whole.1)).for_each(|(sum, count)| *sum += count);
+                }
+                assert_eq!(counts, undivided.per_second(whole.0, whole.1));
+            }
+        }
+    }
+
+    #[test]
+    fn uniform_shares_take_turns() {
+        let uniform = schedule(&[(10, 1000)], ArrivalProcess::Uniform);
+        let instants = |share| Schedule { share, ..uniform.clone() }.instants().map(|at| at.as_millis()).collect();
+        let divided: Vec<Vec<u128>> = shares(3).map(instants).collect();
+        assert_eq!(divided, [vec![0, 300, 600, 900], vec![100, 400, 700], vec![200, 500, 800]]);
+    }
+
+    /// Turns would give each of two shares gaps whose mean square is 1.5 times the square of their mean.
+    #[test]
+    fn poisson_shares_are_poisson_and_independent() {
+        let undivided = schedule(&[(2000, 200_000)], ArrivalProcess::Poisson { seed: 3 });
+        let divided: Vec<Schedule> = shares(2).map(|share| Schedule { share, ..undivided.clone() }).collect();
+        let mut counts = Vec::new();
+        for one in &divided {
+            let instants: Vec<f64> = one.instants().map(|at| at.as_secs_f64()).collect();
+            let gaps: Vec<f64> = instants.windows(2).map(|pair| (pair[1] - pair[0]) * 1000.0).collect();
+            let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
+            let square = gaps.iter().map(|gap| gap.powi(2)).sum::<f64>() / gaps.len() as f64;
+            assert!((mean - 1.0).abs() < 0.02, "{mean}");
+            assert!((square / mean.powi(2) - 2.0).abs() < 0.05, "{square}");
+            counts.push(one.per_second(Duration::ZERO, one.length()));
+        }
+        let deviations = counts.iter().map(|counts| counts.iter().map(|&count| count as f64 - 1000.0));
+        let [one, other] = deviations.collect::<Vec<_>>().try_into().unwrap_or_else(|_| panic!("two shares"));
+        let covariance = one.zip(other).map(|(one, other)| one * other).sum::<f64>() / counts[0].len() as f64;
+        // Each variance is 1000; the covariance of independent counts scatters by 1000/√200 around 0.
+        assert!(covariance.abs() < 300.0, "{covariance}");
+    }
+
+    #[test]
+    fn shares_are_the_same_on_every_machine() {
+        let poisson = schedule(&[(1000, 1000)], ArrivalProcess::Poisson { seed: 2011 });
+        let first = Schedule { share: shares(2).nth(1).unwrap(), ..poisson.clone() };
+        let (own, all): (Vec<_>, Vec<_>) = (first.instants().collect(), poisson.instants().collect());
+        let positions: Vec<_> = own.iter().take(6).map(|at| all.iter().position(|one| one == at).unwrap()).collect();
+        assert_eq!(positions, [5, 11, 12, 13, 14, 15]);
     }
 
     #[test]

@@ -156,6 +156,7 @@ pub(super) fn drive(
     }?;
     Ok(DriveOutcome {
         ledger: report.ledger,
+        second_times_us: Vec::new(),
         steps: Vec::new(),
         mean_pause: Duration::ZERO,
         connections_opened: report.connections_opened,

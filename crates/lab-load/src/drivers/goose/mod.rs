@@ -114,6 +114,7 @@ async fn measure(
     ledger.seconds = closed_loop.recorder.rows();
     Ok(DriveOutcome {
         ledger,
+        second_times_us: Vec::new(),
         steps: closed_loop.step_outcomes(),
         mean_pause: closed_loop.mean_pause(),
         connections_opened: Some(connections_opened),
