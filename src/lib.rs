@@ -18,6 +18,7 @@ pub mod revision;
 pub mod stack;
 pub mod check;
 pub mod measure;
+pub mod hosts;
 pub mod engine;
 pub mod event;
 pub mod record;

@@ -20,6 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("stack", &["catalog", "provision", "scenario", "measure"]),
     ("check", &["scenario"]),
     ("measure", &[]),
+    ("hosts", &[]),
     ("record", &["catalog", "scenario", "stack", "check", "measure", "whole_file"]),
     ("event", &["check", "record", "scenario"]),
     (

@@ -1,0 +1,3 @@
+//! Drivers and stacks on several hosts.
+
+pub mod assignment;
