@@ -9,6 +9,7 @@ mod docs;
 mod drive;
 mod full_disk;
 mod generated;
+mod hosts;
 mod installed;
 mod kinds;
 mod layers;

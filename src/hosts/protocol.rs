@@ -1,0 +1,87 @@
+//! The messages between a coordinator and an agent: JSON documents, one on each line, over mutual TLS.
+//!
+//! What concerns a driver are the documents of the driver's own protocol ([`lab_load::wire`]): the agent gives it its plan
+//! and its start, and passes its events on.
+
+use serde::{Deserialize, Serialize};
+
+use lab_load::wire::{DrivePlan, DriverEvent, Start};
+
+/// The version of these messages. Both sides are of one lab binary, unless an image is stale.
+pub const VERSION: u32 = 1;
+
+/// From the coordinator.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case")]
+pub enum AgentRequest {
+    /// The first message.
+    Hello {
+        version: u32,
+        /// The run that the coordinator belongs to.
+        run: String,
+    },
+    /// Asks for a reading of the agent's clock.
+    ReadClock { number: u64 },
+    /// Starts a driver on these cores; all cores if there are none.
+    Prepare { driver: u32, cores: Vec<u16>, plan: Box<DrivePlan> },
+    /// The start of a driver that awaits it.
+    Start { driver: u32, start: Start },
+    /// Stops all drivers.
+    Abort,
+    /// Shows that the coordinator is there, between two drives.
+    KeepAlive,
+}
+
+/// From the agent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "report", rename_all = "kebab-case")]
+pub enum AgentReport {
+    /// The response to [`AgentRequest::Hello`].
+    Hello {
+        version: u32,
+        /// The node's name.
+        node: String,
+        /// The cores that the agent may use there.
+        cores: Vec<u16>,
+    },
+    /// The response to [`AgentRequest::ReadClock`]: `CLOCK_MONOTONIC` in nanoseconds.
+    Clock { number: u64, read_ns: u64 },
+    /// An event of a driver, with the reading of the clock when it arrived.
+    Driver { driver: u32, read_ns: u64, event: DriverEvent },
+    /// A driver ended without an outcome.
+    DriverFailed { driver: u32, message: String },
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn messages_are_tagged_lines() {
+        let requests = [
+            AgentRequest::Hello { version: VERSION, run: "20260101T000000-1".to_owned() },
+            AgentRequest::ReadClock { number: 7 },
+            AgentRequest::Start { driver: 2, start: Start { at: Duration::from_micros(12) } },
+            AgentRequest::Abort,
+        ];
+        let lines: Vec<String> = requests.iter().map(|request| serde_json::to_string(request).unwrap()).collect();
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        {"request":"hello","version":1,"run":"20260101T000000-1"}
+        {"request":"read-clock","number":7}
+        {"request":"start","driver":2,"start":{"at_us":12}}
+        {"request":"abort"}
+        "#);
+        for (request, line) in requests.iter().zip(&lines) {
+            assert_eq!(serde_json::from_str::<AgentRequest>(line).unwrap(), *request);
+        }
+        let report = AgentReport::Driver { driver: 1, read_ns: u64::MAX, event: DriverEvent::Prepared };
+        let line = serde_json::to_string(&report).unwrap();
+        assert_eq!(
+            line,
+            r#"{"report":"driver","driver":1,"read_ns":18446744073709551615,"event":{"event":"prepared"}}"#
+        );
+        assert_eq!(serde_json::from_str::<AgentReport>(&line).unwrap(), report);
+    }
+}

@@ -1,0 +1,4 @@
+//! Drivers on several hosts.
+
+mod coordination;
+mod simulation;
