@@ -29,7 +29,7 @@ pub use compare::{BaseImage, CompareArgs};
 pub use diff::DiffArgs;
 pub use history::HistoryArgs;
 pub use init::InitArgs;
-pub use internal::{GuardArgs, KeepArgs, ReapArgs, SnapshotAssertArgs};
+pub use internal::{AgentArgs, CoordinateArgs, GuardArgs, KeepArgs, ReapArgs, SnapshotAssertArgs};
 pub use lint::{LintArgs, LintFormat};
 pub use measure::{MeasureArgs, RoundsArg};
 pub use outcome::OutcomeArgs;
@@ -131,6 +131,12 @@ pub enum Command {
     /// The load driver's process: a plan on standard input, events on standard output
     #[command(hide = true)]
     Drive,
+    /// Leads the agents of a run on several hosts: requests on standard input, reports on standard output
+    #[command(hide = true)]
+    Coordinate(CoordinateArgs),
+    /// Runs drivers on its node for the coordinator of a run on several hosts
+    #[command(hide = true)]
+    Agent(AgentArgs),
     /// The parent of a container: starts it, and removes it when lab ends for any reason
     #[command(hide = true)]
     Keep(KeepArgs),

@@ -1,8 +1,57 @@
 //! The hidden subcommands that lab starts itself.
 
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
+
+/// `lab agent`, for lab's own use.
+#[derive(Debug, Args)]
+pub struct AgentArgs {
+    /// Where to listen for the coordinator
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: SocketAddr,
+    /// The folder of the agent's keys
+    #[arg(long, value_name = "FOLDER")]
+    pub keys: PathBuf,
+    /// The name of this node; an engine fills templates in variables only
+    #[arg(long, value_name = "NAME", env = "LAB_NODE")]
+    pub node: String,
+    /// The folder for the files of drivers
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: PathBuf,
+    /// Seconds to live without a message of a coordinator
+    #[arg(long, value_name = "SECONDS", default_value = "30")]
+    pub coordinator_timeout: Seconds,
+}
+
+/// `lab coordinate`, for lab's own use.
+#[derive(Debug, Args)]
+pub struct CoordinateArgs {
+    /// The folder of the coordinator's keys
+    #[arg(long, value_name = "FOLDER")]
+    pub keys: PathBuf,
+}
+
+/// A number of seconds on the command line.
+#[derive(Debug, Clone, Copy)]
+pub struct Seconds(NonZeroU32);
+
+impl std::str::FromStr for Seconds {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Seconds, Self::Err> {
+        text.parse().map(Seconds)
+    }
+}
+
+impl From<Seconds> for Duration {
+    fn from(Seconds(seconds): Seconds) -> Duration {
+        Duration::from_secs(seconds.get().into())
+    }
+}
 
 /// `lab guard`, for lab's own use.
 #[derive(Debug, Args)]

@@ -1,11 +1,13 @@
 //! The subcommands, one file each. They parse their arguments and print; everything below returns values.
 
+mod agent;
 mod calibrate;
 mod check;
 mod ci;
 mod clean;
 mod compare;
 mod completions;
+mod coordinate;
 mod diff;
 mod doctor;
 mod drive;
@@ -83,6 +85,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::ServeWorker => serve_worker::run(),
         Command::Drive => drive::run().map(ExitCode::from),
+        Command::Coordinate(args) => coordinate::run(&args).map(ExitCode::from),
+        Command::Agent(args) => agent::run(&args).map(ExitCode::from),
         Command::Guard(args) => guard::run(&args),
         Command::Keep(args) => keep::run(&args),
         Command::Reap(args) => reap::run(&args).map(ExitCode::from),

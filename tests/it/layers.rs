@@ -20,7 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("stack", &["catalog", "provision", "scenario", "measure"]),
     ("check", &["scenario"]),
     ("measure", &[]),
-    ("hosts", &[]),
+    ("hosts", &["stack", "measure"]),
     ("record", &["catalog", "scenario", "stack", "check", "measure", "whole_file"]),
     ("event", &["check", "record", "scenario"]),
     (

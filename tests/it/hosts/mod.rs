@@ -1,4 +1,5 @@
 //! Drivers on several hosts.
 
+mod agents;
 mod coordination;
 mod simulation;

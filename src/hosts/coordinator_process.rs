@@ -1,0 +1,94 @@
+//! The coordinator as a process of its own, near the agents: lab leads it by messages on its standard input.
+//!
+//! Standard input is its lifeline. However lab ends, the input ends, then the coordinator, then its connections, then the
+//! drivers of all agents.
+
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::coordination::{DriverTask, SharedDrive};
+use super::coordinator::{AgentAddress, Coordinator};
+use super::message_lines::{MessageReader, send};
+use lab_net::tls::ClientConfig;
+
+/// From lab.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case")]
+pub enum CoordinatorRequest {
+    /// Connect to the agents of a run. The first message.
+    Connect { run: String, agents: Vec<AgentAddress> },
+    /// Carry out a drive.
+    Drive { tasks: Vec<DriverTask> },
+}
+
+/// From the coordinator: one for each request.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "report", rename_all = "kebab-case")]
+pub enum CoordinatorReport {
+    Connected,
+    Driven {
+        shared: Box<SharedDrive>,
+    },
+    /// The request could not be met. After a drive that has failed, the next one may succeed.
+    Failed {
+        message: String,
+    },
+}
+
+/// Serves lab until the input ends.
+///
+/// # Errors
+/// The input is no protocol, or lab reads nothing any more.
+pub async fn run(
+    tls: Arc<ClientConfig>,
+    input: impl AsyncRead + Unpin,
+    mut output: impl AsyncWrite + Unpin,
+) -> io::Result<()> {
+    let mut input = MessageReader::new(input);
+    let mut coordinator = None;
+    while let Some(request) = input.next::<CoordinatorRequest>().await? {
+        let report = match request {
+            CoordinatorRequest::Connect { run, agents } => {
+                match Coordinator::connect(run, agents, Arc::clone(&tls)).await {
+                    Ok(connected) => {
+                        coordinator = Some(connected);
+                        CoordinatorReport::Connected
+                    }
+                    Err(error) => failed(&error),
+                }
+            }
+            CoordinatorRequest::Drive { tasks } => {
+                let Some(coordinator) = &mut coordinator else {
+                    return Err(io::Error::other("a drive before the agents are known"));
+                };
+                tokio::select! {
+                    driven = coordinator.drive(tasks) => match driven {
+                        Ok(shared) => CoordinatorReport::Driven { shared: Box::new(shared) },
+                        Err(error) => failed(&error),
+                    },
+                    next = input.next::<CoordinatorRequest>() => match next? {
+                        None => return Ok(()),
+                        Some(_) => return Err(io::Error::other("a request during a drive")),
+                    },
+                }
+            }
+        };
+        send(&mut output, &report).await?;
+    }
+    Ok(())
+}
+
+/// An error and its causes in one line.
+fn failed(error: &dyn Error) -> CoordinatorReport {
+    let mut causes = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        causes.push(error.to_string());
+        cause = error.source();
+    }
+    CoordinatorReport::Failed { message: causes.join(": ") }
+}
