@@ -3,6 +3,7 @@
 //! It serves one coordinator at a time. When the connection ends, every driver ends. After some time without a message of a
 //! coordinator the agent ends, so that a run leaves nothing on a node that it can no longer reach.
 
+mod container_watch;
 mod driver_process;
 
 use std::collections::BTreeMap;
@@ -144,6 +145,15 @@ impl Agent {
                     if let Err(error) = sent {
                         report_failure(&reports, driver, &error);
                     }
+                }
+                Some(AgentRequest::Watch { containers, window }) => {
+                    let reports = reports.clone();
+                    // It ends by itself after the window.
+                    tokio::spawn(async move {
+                        let report = container_watch::watch(&containers, window).await;
+                        // Nobody takes it after the end of the connection.
+                        let _ = reports.send(report.unwrap_or_else(|message| AgentReport::WatchFailed { message }));
+                    });
                 }
                 Some(AgentRequest::Abort) => self.stop_all(drivers).await,
             }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
-use super::coordination::{Coordination, CoordinationError, DriverTask, SharedDrive};
+use super::coordination::{Coordination, CoordinationError, DriverTask, SharedDrive, WatchTask};
 use super::keys;
 use super::message_lines::{MessageReader, send};
 use super::protocol::{AgentReport, AgentRequest, VERSION};
@@ -89,13 +89,18 @@ impl Coordinator {
     ///
     /// # Errors
     /// There is no outcome.
-    pub async fn drive(&mut self, tasks: Vec<DriverTask>) -> Result<SharedDrive, CoordinatorError> {
+    pub async fn drive(
+        &mut self,
+        tasks: Vec<DriverTask>,
+        watched: Vec<WatchTask>,
+    ) -> Result<SharedDrive, CoordinatorError> {
         let mut connections = match self.connections.take() {
             Some(connections) => connections,
             None => self.open().await?,
         };
         let names = self.agents.iter().map(|agent| agent.node.clone()).collect();
-        let shared = connections.drive(Coordination::new(names, tasks, monotonic::now())?).await?;
+        let coordination = Coordination::new(names, tasks, watched, monotonic::now())?;
+        let shared = connections.drive(coordination).await?;
         self.connections = Some(connections);
         Ok(shared)
     }
@@ -205,6 +210,8 @@ async fn read(mut reader: MessageReader<lab_net::OwnedReadHalf>, agent: usize, a
         let report = match reader.next::<AgentReport>().await {
             Ok(Some(report)) => Ok(report),
             Ok(None) => Err("it was closed".to_owned()),
+            // An agent that is killed says no goodbye.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err("it broke off".to_owned()),
             Err(error) => Err(error.to_string()),
         };
         let is_last = report.is_err();

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::coordination::{DriverTask, SharedDrive};
+use super::coordination::{DriverTask, SharedDrive, WatchTask};
 use super::coordinator::{AgentAddress, Coordinator};
 use super::message_lines::{MessageReader, send};
 use lab_net::tls::ClientConfig;
@@ -22,7 +22,7 @@ pub enum CoordinatorRequest {
     /// Connect to the agents of a run. The first message.
     Connect { run: String, agents: Vec<AgentAddress> },
     /// Carry out a drive.
-    Drive { tasks: Vec<DriverTask> },
+    Drive { tasks: Vec<DriverTask>, watched: Vec<WatchTask> },
 }
 
 /// From the coordinator: one for each request.
@@ -61,12 +61,12 @@ pub async fn run(
                     Err(error) => failed(&error),
                 }
             }
-            CoordinatorRequest::Drive { tasks } => {
+            CoordinatorRequest::Drive { tasks, watched } => {
                 let Some(coordinator) = &mut coordinator else {
                     return Err(io::Error::other("a drive before the agents are known"));
                 };
                 tokio::select! {
-                    driven = coordinator.drive(tasks) => match driven {
+                    driven = coordinator.drive(tasks, watched) => match driven {
                         Ok(shared) => CoordinatorReport::Driven { shared: Box::new(shared) },
                         Err(error) => failed(&error),
                     },

@@ -3,9 +3,13 @@
 //! What concerns a driver are the documents of the driver's own protocol ([`lab_load::wire`]): the agent gives it its plan
 //! and its start, and passes its events on.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
-use lab_load::wire::{DrivePlan, DriverEvent, Start};
+use crate::measure::contention::Contention;
+use crate::measure::resources::ResourceUse;
+use lab_load::wire::{DrivePlan, DriverEvent, Start, WindowEnds};
 
 /// The version of these messages. Both sides are of one lab binary, unless an image is stale.
 pub const VERSION: u32 = 1;
@@ -26,6 +30,8 @@ pub enum AgentRequest {
     Prepare { driver: u32, cores: Vec<u16>, plan: Box<DrivePlan> },
     /// The start of a driver that awaits it.
     Start { driver: u32, start: Start },
+    /// Moves containers to their cores, and reads their use within a window of the agent's clock.
+    Watch { containers: Vec<WatchedContainer>, window: WindowEnds },
     /// Stops all drivers.
     Abort,
     /// Shows that the coordinator is there, between two drives.
@@ -50,12 +56,43 @@ pub enum AgentReport {
     Driver { driver: u32, read_ns: u64, event: DriverEvent },
     /// A driver ended without an outcome.
     DriverFailed { driver: u32, message: String },
+    /// The response to [`AgentRequest::Watch`], after the window.
+    Watched(WatchedUse),
+    /// The containers cannot be moved or read.
+    WatchFailed { message: String },
+}
+
+/// A container of a component on the agent's node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchedContainer {
+    /// Its id in the engine.
+    pub id: String,
+    /// Its cores; empty leaves them as they are.
+    pub cores: Vec<u16>,
+}
+
+/// What the containers on one node used within a window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WatchedUse {
+    /// In the order of the request.
+    pub containers: Vec<ContainerUse>,
+    /// Contention on the node.
+    pub machine: Contention,
+    /// The longest time between two samples.
+    pub longest_gap: Duration,
+}
+
+/// What a container used within a window, from its control group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerUse {
+    /// Context switches are unknown and 0.
+    pub used: ResourceUse,
+    /// The most memory that its group was charged for, files in the page cache included.
+    pub peak_memory_bytes: u64,
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

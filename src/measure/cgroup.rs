@@ -34,6 +34,15 @@ pub enum CgroupError {
         #[source]
         source: io::Error,
     },
+    /// The kernel refuses the value, or this process may not write the file.
+    #[error("cannot write {}", file.display())]
+    Unwritable {
+        file: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("control groups have no cores of their own here: the controller `cpuset` is not enabled")]
+    NoCpuset,
     /// A file lacks an expected value.
     #[error("cannot find {what} in {}", file.display())]
     Malformed {
@@ -54,6 +63,8 @@ pub struct Cgroup {
     /// Absent where nothing limits CPU time.
     throttling: Option<ControllerFolder>,
     memory: Option<ControllerFolder>,
+    /// Absent where groups have no cores of their own.
+    cpuset: Option<ControllerFolder>,
 }
 
 /// The group's folder in the hierarchy of one controller.
@@ -138,7 +149,23 @@ impl Cgroup {
             })
         };
         let cpu_time = folder(Controller::CpuTime).ok_or_else(|| CgroupError::NoGroup(name.to_owned()))?;
-        Ok(Cgroup { cpu_time, throttling: folder(Controller::Cpu), memory: folder(Controller::Memory) })
+        Ok(Cgroup {
+            cpu_time,
+            throttling: folder(Controller::Cpu),
+            memory: folder(Controller::Memory),
+            cpuset: folder(Controller::Cpuset),
+        })
+    }
+
+    /// Moves the group's processes to these cores.
+    ///
+    /// # Errors
+    /// Groups have no cores of their own here, the kernel refuses these, or this process may not write the file.
+    pub fn set_cores(&self, cores: &[u16]) -> Result<(), CgroupError> {
+        let ControllerFolder { folder, .. } = self.cpuset.as_ref().ok_or(CgroupError::NoCpuset)?;
+        let file = folder.join("cpuset.cpus");
+        let list: Vec<String> = cores.iter().map(u16::to_string).collect();
+        fs::write(&file, list.join(",")).map_err(|source| CgroupError::Unwritable { file, source })
     }
 
     /// Reads the group's counters and its processes.

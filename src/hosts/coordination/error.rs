@@ -29,6 +29,14 @@ pub enum CoordinationError {
     Protocol { driver: u32, node: String, source: ProtocolError },
     #[error("the agent on {node} reported {what} out of turn")]
     Unexpected { node: String, what: &'static str },
+    #[error(
+        "the window of a driver that starts by itself is not known before it opens, so no component can be watched"
+    )]
+    UnknownWindow,
+    #[error("the use of the components on {node} cannot be read: {message}")]
+    WatchFailed { node: String, message: String },
+    #[error("the use of the components on {node} was not reported in time")]
+    NoUse { node: String },
     #[error("the outcomes of the drivers cannot be merged")]
     Merge(#[from] MergeError),
     #[error("the clock of {node} is unknown")]

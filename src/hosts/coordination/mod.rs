@@ -12,22 +12,25 @@ mod agent_clock;
 mod driver;
 mod error;
 mod shared_drive;
+mod watch;
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use lab_load::accounting::OutcomeMerge;
-use lab_load::wire::{DriverEvent, Start, WindowEnds};
+use lab_load::wire::{DriverEvent, Mode, Start, WindowEnds};
 use lab_stats::clock::{ClockModel, check_window};
 
 use super::protocol::{AgentReport, AgentRequest};
 use agent_clock::AgentClock;
 use driver::Driver;
+use watch::Watch;
 
 pub use driver::DriverTask;
 pub use error::CoordinationError;
 pub use shared_drive::{AgentClockReport, DriverRates, SharedDrive};
+pub use watch::WatchTask;
 
 /// The least time between the start's announcement and the start.
 const LEAST_LEAD: Duration = Duration::from_millis(250);
@@ -50,6 +53,7 @@ pub struct Coordination {
     /// The agents' names and clocks.
     agents: Vec<(String, AgentClock)>,
     drivers: Vec<Driver>,
+    watches: Vec<Watch>,
     phase: Phase,
     /// When the phase must have ended.
     deadline: Duration,
@@ -76,15 +80,22 @@ enum Phase {
 }
 
 impl Coordination {
-    /// Begins a drive by `tasks` at `now`. `agents` are the names of all agents, with which the tasks' positions agree.
+    /// Begins a drive by `tasks` at `now`. `agents` are the names of all agents, with which the tasks' positions agree. Watched
+    /// containers need drivers that await a start: only then is the window known before it opens.
     ///
     /// # Errors
-    /// There is no driver.
-    pub fn new(agents: Vec<String>, tasks: Vec<DriverTask>, now: Duration) -> Result<Coordination, CoordinationError> {
+    /// There is no driver, or the window is not known in time.
+    pub fn new(
+        agents: Vec<String>,
+        tasks: Vec<DriverTask>,
+        watched: Vec<WatchTask>,
+        now: Duration,
+    ) -> Result<Coordination, CoordinationError> {
         let number = u32::try_from(tasks.len()).ok().and_then(NonZeroU32::new).ok_or(CoordinationError::NoDriver)?;
         let mut coordination = Coordination {
             agents: agents.into_iter().map(|name| (name, AgentClock::default())).collect(),
             drivers: tasks.into_iter().map(Driver::new).collect(),
+            watches: watched.into_iter().map(Watch::new).collect(),
             phase: Phase::Preparing,
             deadline: now + PREPARATION_DEADLINE,
             window: None,
@@ -95,6 +106,7 @@ impl Coordination {
         };
         match coordination.awaits_start() {
             true => coordination.prepare(),
+            false if !coordination.watches.is_empty() => return Err(CoordinationError::UnknownWindow),
             false => coordination.read_clocks(now, Phase::Reading),
         }
         Ok(coordination)
@@ -133,6 +145,14 @@ impl Coordination {
             }
             AgentReport::DriverFailed { driver, message } => {
                 Err(CoordinationError::DriverFailed { driver, node: self.name(agent), message })
+            }
+            AgentReport::Watched(used) => {
+                let unexpected = CoordinationError::Unexpected { node: self.name(agent), what: "a use" };
+                let mut watches = self.watches.iter_mut().filter(|watch| watch.task.agent == agent);
+                watches.find_map(|watch| watch.take(&used)).ok_or(unexpected)
+            }
+            AgentReport::WatchFailed { message } => {
+                Err(CoordinationError::WatchFailed { node: self.name(agent), message })
             }
             AgentReport::Hello { .. } => Err(CoordinationError::Unexpected { node: self.name(agent), what: "hello" }),
         };
@@ -238,7 +258,8 @@ impl Coordination {
             }
             Phase::Running => {
                 self.find_window();
-                if self.drivers.iter().all(|driver| driver.rates.is_some()) {
+                let is_watched = self.watches.iter().all(|watch| watch.used.is_some());
+                if self.drivers.iter().all(|driver| driver.rates.is_some()) && is_watched {
                     self.next_batch = None;
                     self.read_clocks(now, Phase::Closing);
                 }
@@ -282,6 +303,13 @@ impl Coordination {
             let at = clock.expect("a reading").predict(start);
             self.requests.push_back((driver.task.agent, AgentRequest::Start { driver: number, start: Start { at } }));
         }
+        for WatchTask { agent, containers } in self.watches.iter().map(|watch| &watch.task) {
+            let clock = self.agents[*agent].1.latest();
+            // OK because every clock has been read
+            let clock = clock.expect("a reading");
+            let window = WindowEnds { opens: clock.predict(window.opens), closes: clock.predict(window.closes) };
+            self.requests.push_back((*agent, AgentRequest::Watch { containers: containers.clone(), window }));
+        }
     }
 
     /// The window of a single driver that has begun by itself, as soon as its ends are known.
@@ -313,7 +341,9 @@ impl Coordination {
         };
         let models = self.agents.iter().map(model).collect::<Result<Vec<_>, _>>()?;
         let uncertainty = self.uncertainty(&models)?;
-        let shares_schedule = self.drivers.len() > 1;
+        // In a closed loop, each driver counts from its own sends.
+        let is_open = |driver: &Driver| matches!(driver.task.plan.mode, Mode::Open(_));
+        let shares_schedule = self.drivers.len() > 1 && self.drivers.iter().all(is_open);
         let outcome = std::mem::replace(&mut self.merge, OutcomeMerge::new(NonZeroU32::MIN)).finish()?;
         let issue = check_window(outcome.ledger.window, uncertainty, shares_schedule).err();
         let clocks = models.iter().map(|model| AgentClockReport {
@@ -324,6 +354,7 @@ impl Coordination {
         Ok(SharedDrive {
             outcome,
             drivers: self.drivers.iter().filter_map(|driver| driver.rates).collect(),
+            watched: self.watches.drain(..).filter_map(|watch| watch.used).collect(),
             clocks: clocks.collect(),
             uncertainty,
             issue,
@@ -352,6 +383,11 @@ impl Coordination {
         let mut unread = self.agents.iter().filter(|(_, clock)| !clock.is_idle());
         if let (Phase::Reading | Phase::Closing, Some((name, _))) = (self.phase, unread.next()) {
             return CoordinationError::SlowReadings { node: name.clone() };
+        }
+        let has_reported = self.drivers.iter().all(|driver| driver.rates.is_some());
+        let unwatched = self.watches.iter().find(|watch| watch.used.is_none());
+        if let (Phase::Running, true, Some(watch)) = (self.phase, has_reported, unwatched) {
+            return CoordinationError::NoUse { node: self.name(watch.task.agent) };
         }
         let is_late = |driver: &Driver| match self.phase {
             Phase::Preparing => !driver.is_prepared,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::super::protocol::WatchedUse;
 use lab_load::wire::DriveOutcome;
 use lab_stats::clock::{Drift, UncertainWindow};
 
@@ -14,6 +15,8 @@ pub struct SharedDrive {
     pub outcome: DriveOutcome,
     /// What each driver contributed, in the order of their shares.
     pub drivers: Vec<DriverRates>,
+    /// The use of the watched containers, in the order of the tasks.
+    pub watched: Vec<WatchedUse>,
     /// The clock of each agent, in the order of the agents.
     pub clocks: Vec<AgentClockReport>,
     /// How far an end of a driver's window may be from the common one.

@@ -14,6 +14,7 @@ pub(super) enum Version {
 pub(super) enum Controller {
     CpuTime,
     Cpu,
+    Cpuset,
     Memory,
 }
 
@@ -34,6 +35,7 @@ impl Controller {
         match self {
             Controller::CpuTime => "cpuacct",
             Controller::Cpu => "cpu",
+            Controller::Cpuset => "cpuset",
             Controller::Memory => "memory",
         }
     }
@@ -43,6 +45,7 @@ impl Controller {
         match (self, version) {
             (Controller::CpuTime, Version::One) => "cpuacct.usage",
             (Controller::CpuTime | Controller::Cpu, _) => "cpu.stat",
+            (Controller::Cpuset, _) => "cpuset.cpus",
             (Controller::Memory, Version::One) => "memory.usage_in_bytes",
             (Controller::Memory, Version::Two) => "memory.current",
         }

@@ -135,7 +135,7 @@ fn drivers_of_two_agents_are_one() {
     let mut coordinator = connect(&runtime, &keys, &agents).unwrap();
     // Twice over the same connections, as the rounds of a run are.
     for round in 1..=2 {
-        let shared = runtime.block_on(coordinator.drive(tasks(&whole, 2))).unwrap();
+        let shared = runtime.block_on(coordinator.drive(tasks(&whole, 2), Vec::new())).unwrap();
         let SharedDrive { outcome, drivers, clocks, uncertainty, .. } = shared;
         let ledger = &outcome.ledger;
         assert!(ledger.adds_up());
@@ -174,12 +174,12 @@ fn coordinator_process_ends_with_its_input() {
     let addresses = agents.iter().map(|agent| agent.address.clone()).collect();
     request(&CoordinatorRequest::Connect { run: "run".to_owned(), agents: addresses });
     assert!(matches!(report(), CoordinatorReport::Connected));
-    request(&CoordinatorRequest::Drive { tasks: tasks(&whole, 2) });
+    request(&CoordinatorRequest::Drive { tasks: tasks(&whole, 2), watched: Vec::new() });
     let CoordinatorReport::Driven { shared } = report() else { panic!("no outcome") };
     assert!(shared.outcome.ledger.adds_up() && shared.drivers.len() == 2);
     // A drive is under way when lab ends.
     let served = counts.served();
-    request(&CoordinatorRequest::Drive { tasks: tasks(&whole, 2) });
+    request(&CoordinatorRequest::Drive { tasks: tasks(&whole, 2), watched: Vec::new() });
     wait_until("requests arrive", || counts.served() > served + 50);
     drop(input);
     assert!(child.wait().unwrap().success());
@@ -195,7 +195,7 @@ fn goose_drives_alone_on_an_agent() {
     let (address, _) = serve(&runtime, |_, _| send(PONG));
     let goose = plan(address, Mode::Goose { users: number(2), steps: Vec::new() });
     let mut coordinator = connect(&runtime, &keys, &agents).unwrap();
-    let shared = runtime.block_on(coordinator.drive(tasks(&goose, 1))).unwrap();
+    let shared = runtime.block_on(coordinator.drive(tasks(&goose, 1), Vec::new())).unwrap();
     assert!(shared.outcome.ledger.ok > 0);
     assert_eq!((shared.drivers.len(), shared.outcome.ledger.failures()), (1, 0));
 }
@@ -230,7 +230,7 @@ fn killed_agent_voids_the_drive_and_leaves_nothing() {
     let (whole, ..) = poisson(address);
     let mut coordinator = connect(&runtime, &keys, &agents).unwrap();
     let drive = runtime.spawn(async move {
-        let result = coordinator.drive(tasks(&whole, 2)).await;
+        let result = coordinator.drive(tasks(&whole, 2), Vec::new()).await;
         (coordinator, result)
     });
     wait_until("requests arrive", || counts.served() > 50);
@@ -244,10 +244,10 @@ fn killed_agent_voids_the_drive_and_leaves_nothing() {
     }
     // The agent that is left serves the next drive, and the lost one is named.
     let (whole, ..) = poisson(address);
-    let error = runtime.block_on(coordinator.drive(tasks(&whole, 2))).unwrap_err();
+    let error = runtime.block_on(coordinator.drive(tasks(&whole, 2), Vec::new())).unwrap_err();
     assert!(chain(&error).starts_with("cannot reach the agent on node-1"), "{}", chain(&error));
     let mut alone = connect(&runtime, &keys, &agents[..1]).unwrap();
-    runtime.block_on(alone.drive(tasks(&whole, 1))).unwrap();
+    runtime.block_on(alone.drive(tasks(&whole, 1), Vec::new())).unwrap();
 }
 
 #[test]
@@ -259,7 +259,7 @@ fn failed_driver_is_named_with_its_log() {
     let mut bad = tasks(&whole, 2);
     bad[1].plan.url = "ftp://127.0.0.1/".to_owned();
     let mut coordinator = connect(&runtime, &keys, &agents).unwrap();
-    let error = chain(&runtime.block_on(coordinator.drive(bad)).unwrap_err());
+    let error = chain(&runtime.block_on(coordinator.drive(bad, Vec::new())).unwrap_err());
     assert!(error.starts_with("driver 1 on node-1 failed: the driver ended without reporting `prepared`"), "{error}");
     assert!(error.contains("\n  | "), "{error}");
 }

@@ -132,7 +132,7 @@ impl World {
             sent: 0,
             aborted: 0,
         };
-        simulation.run(Coordination::new(names, tasks, start).unwrap(), start)
+        simulation.run(Coordination::new(names, tasks, Vec::new(), start).unwrap(), start)
     }
 }
 
@@ -246,7 +246,9 @@ impl Simulation<'_> {
                 }
                 self.start(agent, driver, at);
             }
-            AgentRequest::Hello { .. } | AgentRequest::Abort | AgentRequest::KeepAlive => {}
+            // The simulated load has no components.
+            AgentRequest::Hello { .. } | AgentRequest::Watch { .. } | AgentRequest::Abort | AgentRequest::KeepAlive => {
+            }
         }
     }
 
