@@ -29,7 +29,7 @@ pub use compare::{BaseImage, CompareArgs};
 pub use diff::DiffArgs;
 pub use history::HistoryArgs;
 pub use init::InitArgs;
-pub use internal::{AgentArgs, CoordinateArgs, GuardArgs, KeepArgs, ReapArgs, SnapshotAssertArgs};
+pub use internal::{AgentArgs, ConnectArgs, CoordinateArgs, GuardArgs, KeepArgs, ReapArgs, SnapshotAssertArgs};
 pub use lint::{LintArgs, LintFormat};
 pub use measure::{MeasureArgs, RoundsArg};
 pub use outcome::OutcomeArgs;
@@ -112,7 +112,7 @@ pub enum Command {
     History(HistoryArgs),
     /// Write a workflow that compares each pull request with its merge base
     Ci(CiArgs),
-    /// Remove the containers, networks and images that ended runs left in the container engine
+    /// Remove the containers, networks and images that ended runs left in the container engine, or in a swarm
     Clean(CleanArgs),
     /// Print the JSON Schema of scenario files, for editors
     Schema,
@@ -134,13 +134,16 @@ pub enum Command {
     /// Leads the agents of a run on several hosts: requests on standard input, reports on standard output
     #[command(hide = true)]
     Coordinate(CoordinateArgs),
+    /// Passes standard input to an address, and what it sends to standard output
+    #[command(hide = true)]
+    Connect(ConnectArgs),
     /// Runs drivers on its node for the coordinator of a run on several hosts
     #[command(hide = true)]
     Agent(AgentArgs),
     /// The parent of a container: starts it, and removes it when lab ends for any reason
     #[command(hide = true)]
     Keep(KeepArgs),
-    /// Removes everything of a run from a container engine when lab ends for any reason
+    /// Removes everything of a run from a container engine or a swarm when lab ends for any reason
     #[command(hide = true)]
     Reap(ReapArgs),
     /// The parent of every program that lab starts: stops it when lab ends for any reason
@@ -224,6 +227,12 @@ pub struct CleanArgs {
     /// Print what would be removed, and remove nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
+    /// Remove what runs left in the swarm whose manager the docker command speaks to
+    #[arg(long)]
+    pub swarm: bool,
+    /// Remove what runs left in the swarm whose manager has this Docker context
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
     /// Also remove objects of runs whose process is invisible here, such as one in another container
     #[arg(long)]
     pub all: bool,

@@ -42,7 +42,7 @@ impl DiffArgs {
     #[must_use]
     pub fn selection(&self) -> ScenarioArgs {
         let (only, backend, kinds) = (self.stacks.clone(), self.backend, self.kinds.clone());
-        let stacks = StackArgs { only, skip: Vec::new(), backend, kinds };
+        let stacks = StackArgs { only, skip: Vec::new(), backend, context: None, kinds };
         ScenarioArgs { scenario: self.scenario.clone(), stacks }
     }
 }

@@ -81,12 +81,26 @@ pub struct KeepArgs {
     pub order: PathBuf,
 }
 
+/// `lab connect`, for lab's own use.
+#[derive(Debug, Args)]
+pub struct ConnectArgs {
+    /// The address to connect to
+    #[arg(value_name = "ADDRESS:PORT")]
+    pub address: SocketAddr,
+}
+
 /// `lab reap`, for lab's own use.
 #[derive(Debug, Args)]
 pub struct ReapArgs {
     /// The run
     #[arg(value_name = "RUN")]
     pub run: String,
+    /// Remove it from a swarm
+    #[arg(long)]
+    pub swarm: bool,
+    /// The Docker context of the swarm's manager
+    #[arg(long, value_name = "NAME", requires = "swarm")]
+    pub context: Option<String>,
 }
 
 /// `lab snapshot-assert`, for lab's own use.

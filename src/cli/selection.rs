@@ -26,6 +26,9 @@ pub struct StackArgs {
     /// How to run every stack; overrides the scenario
     #[arg(long, value_name = "BACKEND")]
     pub backend: Option<BackendArg>,
+    /// The Docker context of a manager, for stacks in a swarm [default: the docker command's]
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
     #[command(flatten)]
     pub kinds: KindsArgs,
 }
@@ -34,7 +37,7 @@ impl StackArgs {
     /// All stacks, as the scenario runs them.
     #[must_use]
     pub fn all(kinds: KindsArgs) -> StackArgs {
-        StackArgs { only: Vec::new(), skip: Vec::new(), backend: None, kinds }
+        StackArgs { only: Vec::new(), skip: Vec::new(), backend: None, context: None, kinds }
     }
 
     /// Whether these are all stacks, as the scenario runs them.
@@ -49,7 +52,8 @@ impl StackArgs {
         let only = self.only.iter().map(|stack| format!(" --only {stack}"));
         let skip = self.skip.iter().map(|stack| format!(" --skip {stack}"));
         let backend = self.backend.and_then(|backend| Some(backend.to_possible_value()?.get_name().to_owned()));
-        only.chain(skip).chain(backend.map(|name| format!(" --backend {name}"))).collect()
+        let context = self.context.iter().map(|name| format!(" --context {name}"));
+        only.chain(skip).chain(backend.map(|name| format!(" --backend {name}"))).chain(context).collect()
     }
 }
 
@@ -59,6 +63,8 @@ pub enum BackendArg {
     Process,
     /// Each in a container
     Container,
+    /// As services of a swarm
+    Swarm,
 }
 
 /// The locations of kinds and environments.
@@ -84,7 +90,8 @@ mod tests {
 
     #[test]
     fn selection_is_kept_in_the_command_that_continues() {
-        let options = ["--only", "direct", "--only", "proxied", "--skip", "other", "--backend", "container"];
+        let options =
+            ["--only", "direct", "--only", "proxied", "--skip", "other", "--backend", "swarm", "--context", "lab"];
         let line = ["lab", "run", "mine.toml"].into_iter().chain(options);
         let Command::Run(run) = Cli::try_parse_from(line).unwrap().command else { panic!("another command") };
         assert_eq!(run.scenario.stacks.options(), format!(" {}", options.join(" ")));

@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::AgentArgs;
 use crate::exit::Exit;
@@ -26,8 +27,12 @@ pub(super) fn run(args: &AgentArgs) -> anyhow::Result<Exit> {
     runtime.block_on(async {
         let listener = TcpListener::bind(args.listen).await.with_context(|| format!("listen on {}", args.listen))?;
         writeln!(anstream::stdout(), "listening on {}", listener.local_addr()?)?;
-        // Success, also without a coordinator: a swarm repeats the task of a job until it succeeds.
-        agent.run(listener).await.context("accept connections")?;
+        // The first process of a container has no default action for the signal.
+        let mut stop = signal(SignalKind::terminate()).context("handle SIGTERM")?;
+        tokio::select! {
+            _ = stop.recv() => {}
+            ended = agent.run(listener) => ended.context("accept connections")?,
+        }
         Ok(Exit::Ok)
     })
 }

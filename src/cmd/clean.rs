@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
+use super::clean_swarm;
 use crate::cli::CleanArgs;
 use crate::engine::run_folder;
 use crate::exit::Exit;
@@ -24,7 +25,10 @@ pub(super) fn run(args: &CleanArgs) -> anyhow::Result<Exit> {
         clean_reports(Path::new(REPORTS), kept, args.dry_run)?;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(clean(args))
+    match args.swarm || args.context.is_some() {
+        true => runtime.block_on(clean_swarm::clean(args)),
+        false => runtime.block_on(clean(args)),
+    }
 }
 
 /// Removes old runs of every scenario in `reports`.

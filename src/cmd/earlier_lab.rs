@@ -20,7 +20,7 @@ pub(super) fn find(file: &Path, head: &Scenario) -> Result<EarlierLab, String> {
     if runs_lab.is_empty() {
         return Err(format!("`--base-lab {name}` changes nothing: no stack has lab as its proxy or server"));
     }
-    if let Some(contained) = runs_lab.iter().find(|stack| stack.backend == Backend::Container) {
+    if let Some(contained) = runs_lab.iter().find(|stack| stack.backend != Backend::Process) {
         return Err(format!(
             "`--base-lab {name}` needs processes, and {} runs in containers, where lab is the running one\n\
              hint: `--backend process`",

@@ -5,8 +5,10 @@ mod calibrate;
 mod check;
 mod ci;
 mod clean;
+mod clean_swarm;
 mod compare;
 mod completions;
+mod connect;
 mod coordinate;
 mod diff;
 mod doctor;
@@ -86,6 +88,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::ServeWorker => serve_worker::run(),
         Command::Drive => drive::run().map(ExitCode::from),
         Command::Coordinate(args) => coordinate::run(&args).map(ExitCode::from),
+        Command::Connect(args) => connect::run(&args).map(ExitCode::from),
         Command::Agent(args) => agent::run(&args).map(ExitCode::from),
         Command::Guard(args) => guard::run(&args),
         Command::Keep(args) => keep::run(&args),

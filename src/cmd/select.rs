@@ -64,9 +64,11 @@ fn selected(
             stack.backend = match backend {
                 BackendArg::Process => Backend::Process,
                 BackendArg::Container => Backend::Container,
+                BackendArg::Swarm => Backend::Swarm,
             };
         }
     }
+    scenario.context.clone_from(&args.stacks.context);
     let known: Vec<&str> = scenario.stacks.iter().map(|stack| stack.name.as_str()).collect();
     if let Some(unknown) = args.stacks.only.iter().chain(&args.stacks.skip).find(|name| !known.contains(&name.as_str()))
     {

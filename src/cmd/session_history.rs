@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use crate::engine::session::FinishedRun;
+use crate::engine::swarm;
 use crate::measure::machine::Machine;
 use crate::record::{SessionLine, SessionRevision};
 use crate::revision::Repository;
@@ -28,7 +29,9 @@ pub(super) fn revision(root: &Path) -> SessionRevision {
 /// The accepted sessions of this machine that the stacks of a scenario are compared with.
 pub(super) fn past(scenario: &Scenario) -> Result<PastSessions, HistoryError> {
     let history = History::new(&scenario.root.join("reports"));
-    Ok(Past::read(scenario, &history, &Machine::read().fingerprint())?.sessions())
+    // A run says why a swarm cannot be used.
+    let machine = swarm::machine(scenario).unwrap_or_else(|_| Machine::read());
+    Ok(Past::read(scenario, &history, &machine.fingerprint())?.sessions())
 }
 
 /// Keeps the session in the folder of its run, if its facts were compared with a snapshot. If the snapshots of a first run

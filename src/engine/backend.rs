@@ -7,7 +7,7 @@ use super::error::BackendError;
 use crate::check::probe::{ProbeError, ProbeResult};
 use crate::check::redact::Redaction;
 use crate::measure::contention::Contention;
-use crate::record::{ComponentRecord, ComponentUse};
+use crate::record::{ComponentRecord, ComponentUse, SharedWindow};
 use crate::scenario::model::{CheckRequest, Load, Stack};
 use crate::stack::logs::{LogExcerpt, LogPositions};
 use crate::stack::recording::Recording;
@@ -97,6 +97,8 @@ pub struct DriveResult {
     /// The contention on the machine within the window.
     pub machine: Contention,
     pub interference: Interference,
+    /// Only of drivers on the nodes of a swarm.
+    pub shared: Option<SharedWindow>,
 }
 
 /// What kept lab from watching a window, or disturbed it.

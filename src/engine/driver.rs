@@ -65,7 +65,7 @@ pub(super) async fn follow(
                     return Err(DriverError::WindowNotClosed);
                 };
                 let interference = Interference { longest_gap, other_runs: other_runs::others() };
-                return Ok(DriveResult { outcome: *outcome, components, machine, interference });
+                return Ok(DriveResult { outcome: *outcome, components, machine, interference, shared: None });
             }
         };
     }

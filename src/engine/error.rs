@@ -4,9 +4,14 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+use crate::hosts::agents::AgentsError;
+use crate::hosts::assignment::AssignmentError;
+use crate::stack::container::run_network::RunNetworkError;
 use crate::stack::running::{ComponentFailure, SampleError};
+use crate::stack::swarm::SwarmError;
 use crate::stack::{Role, StartError};
-use lab_load::wire::ProtocolError;
+use lab_load::wire::{DivisionError, ProtocolError};
+use lab_stats::clock::UncertainWindow;
 
 /// Why a backend failed.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +19,8 @@ pub enum BackendError {
     /// The stack could not be started.
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error("the swarm was not opened for this run")]
+    NoSwarm,
     /// The stack runs in containers, and the backend was not opened.
     #[error("the container engine was not opened for this run")]
     NoContainerEngine,
@@ -23,6 +30,8 @@ pub enum BackendError {
     /// The load speaks TLS and the stack does not.
     #[error("the load uses TLS, but the stack has no TLS listener; add a `listen … ssl` to its proxy")]
     NoTlsEntry,
+    #[error(transparent)]
+    Swarm(#[from] SwarmDriveError),
     #[error("start the driver")]
     StartDriver(#[source] io::Error),
     /// The driver failed, or its window could not be observed.
@@ -32,6 +41,33 @@ pub enum BackendError {
     StopDriver(#[source] io::Error),
     #[error("stop the stack")]
     Stop(#[source] io::Error),
+}
+
+/// Why objects of a run may be left in an engine.
+#[derive(Debug, thiserror::Error)]
+pub enum CleanupError {
+    #[error(transparent)]
+    Containers(#[from] RunNetworkError),
+    #[error(transparent)]
+    Swarm(#[from] SwarmError),
+}
+
+/// Why drivers in a swarm have no outcome.
+#[derive(Debug, thiserror::Error)]
+pub enum SwarmDriveError {
+    #[error(transparent)]
+    Agents(#[from] AgentsError),
+    #[error(transparent)]
+    Assignment(#[from] AssignmentError),
+    #[error(transparent)]
+    Division(#[from] DivisionError),
+    /// The clocks of the nodes do not tell exactly enough when the window was.
+    #[error(transparent)]
+    Uncertain(#[from] UncertainWindow),
+    #[error(transparent)]
+    Component(#[from] SwarmError),
+    #[error("the stack does not run in the swarm")]
+    NotRunning,
 }
 
 /// Why a driver has no outcome.

@@ -204,6 +204,7 @@ impl Backend for Fake {
                 unclassified: Vec::new(),
             },
             interference: behaviour.interference.clone(),
+            shared: None,
             machine: Contention {
                 over_us: behaviour.read_over_us,
                 stolen_us: Some(behaviour.stolen_us),

@@ -1,5 +1,5 @@
-//! The real backend: stacks as subprocesses of lab or in containers, requests over sockets of this machine, and a load
-//! driver in a process of its own.
+//! The real backend: stacks as subprocesses of lab, in containers or in a swarm, requests over sockets of this machine, and a
+//! load driver in a process of its own.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::backend::{Backend, DriveResult, StackDescription};
 use super::drive_plan::{drive_plan, program};
 use super::driver::follow;
-use super::error::{BackendError, DriverError};
+use super::error::{BackendError, CleanupError, DriverError};
 use super::sampler::ConnectionCounter;
+use super::swarm::{SwarmSessionError, SwarmStacks, is_in_swarm};
 use crate::check::cache_status::{ServerRequest, ServerResponse, cache_statuses};
 use crate::check::observed::UpstreamObservation;
 use crate::check::probe::{self, ProbeError, ProbeResult};
@@ -54,13 +55,15 @@ pub struct Local {
     pub run: String,
     /// Set by [`Local::open`] if the scenario has stacks in containers, or services with images.
     pub containers: Option<ContainerLauncher>,
+    /// Set by [`Local::open_swarm`] if the scenario has stacks in a swarm.
+    pub swarm: Option<SwarmStacks>,
 }
 
 impl Backend for Local {
     type Running = RunningStack;
 
     fn missing(&self, stack: &Stack) -> Option<String> {
-        stack.refused_in_containers().or_else(|| self.launcher.unavailable(stack))
+        stack.refused_by_backend().or_else(|| self.launcher.unavailable(stack))
     }
 
     async fn start(&mut self, stack: &Stack, visit: &str, recording: Recording) -> Result<RunningStack, BackendError> {
@@ -71,6 +74,10 @@ impl Backend for Local {
             }
             (scenario::Backend::Container, Some(containers)) => Ok(containers.start(stack, visit, recording).await?),
             (scenario::Backend::Container, None) => Err(BackendError::NoContainerEngine),
+            (scenario::Backend::Swarm, _) => {
+                let swarm = self.swarm.as_mut().ok_or(BackendError::NoSwarm)?;
+                Ok(swarm.start(stack, visit, recording).await?)
+            }
         }
     }
 
@@ -139,6 +146,9 @@ impl Backend for Local {
         warmup: Duration,
         visit: &str,
     ) -> Result<DriveResult, BackendError> {
+        if let Some(swarm) = self.swarm.as_mut().filter(|swarm| swarm.has(running)) {
+            return swarm.drive(running, load, warmup).await;
+        }
         let entry = match load.tls {
             None => running.entry(),
             Some(_) => running.tls_entry().ok_or(BackendError::NoTlsEntry)?,
@@ -164,7 +174,10 @@ impl Backend for Local {
     }
 
     async fn stop(&mut self, running: RunningStack) -> Result<(), BackendError> {
-        running.stop().await.map_err(BackendError::Stop)
+        match self.swarm.as_mut().filter(|swarm| swarm.has(&running)) {
+            Some(swarm) => swarm.stop(running).await,
+            None => running.stop().await.map_err(BackendError::Stop),
+        }
     }
 }
 
@@ -205,15 +218,37 @@ impl Local {
         outcome
     }
 
-    /// Removes what the run made in a container engine, and waits for that.
+    /// Prepares the swarm, if a stack of the scenario runs in one: places the stacks, and starts an agent on each node. Passes
+    /// progress to `print`.
+    ///
+    /// # Errors
+    /// [`SwarmSessionError`].
+    pub async fn open_swarm(
+        &mut self,
+        scenario: &Scenario,
+        print: &mut dyn FnMut(&str),
+    ) -> Result<(), SwarmSessionError> {
+        if scenario.stacks.iter().any(|stack| is_in_swarm(stack) && self.missing(stack).is_none()) {
+            print("placing the stacks, and starting an agent on each node of the swarm that takes part");
+            self.swarm = Some(SwarmStacks::open(self.launcher.clone(), scenario, &self.run).await?);
+        }
+        Ok(())
+    }
+
+    /// Removes what the run made in a container engine or a swarm, and waits for that.
     ///
     /// # Errors
     /// Something may remain.
-    pub async fn close(self) -> Result<(), RunNetworkError> {
-        match self.containers {
-            Some(containers) => containers.close().await,
+    pub async fn close(self) -> Result<(), CleanupError> {
+        let containers = match self.containers {
+            Some(containers) => containers.close().await.map_err(CleanupError::from),
             None => Ok(()),
-        }
+        };
+        let swarm = match self.swarm {
+            Some(swarm) => swarm.close().await.map_err(CleanupError::from),
+            None => Ok(()),
+        };
+        containers.and(swarm)
     }
 
     fn start_driver(&self, plan: &DrivePlan, folder: &Path) -> std::io::Result<Guarded> {

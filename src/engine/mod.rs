@@ -33,6 +33,7 @@ mod rounds;
 mod run_mode;
 mod run_record;
 mod sampler;
+pub mod swarm;
 mod sanity;
 mod warmup;
 

@@ -31,6 +31,7 @@ impl Cores {
     pub fn for_placement(placement: &Placement) -> Result<Cores, PlacementError> {
         let allowed = procfs::cores_allowed()?;
         let allowed: Vec<u16> = allowed.into_iter().filter_map(|core| u16::try_from(core).ok()).collect();
+        // The nodes of a swarm, and cores there, say nothing about this machine.
         let Placement::Pinned { load, stack } = placement else { return Ok(Cores::halves(&allowed)) };
         if let Some(core) = load.iter().chain(stack).find(|core| !allowed.contains(core)) {
             let allowed: Vec<String> = allowed.iter().map(u16::to_string).collect();

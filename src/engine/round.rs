@@ -67,9 +67,10 @@ async fn measure<B: Backend>(
     let stopped = backend.stop(running).await;
     let (warmup, result) = driven?;
     stopped?;
-    let DriveResult { outcome, components, machine, interference } = result;
+    let DriveResult { outcome, components, machine, interference, shared } = result;
     let findings = audit::audit(drive_plan::offered_load(load), &outcome);
     let mut measured = Measured::new(warmup, outcome, components, machine);
+    measured.shared = shared;
     measured.issues.extend(findings.iter().map(issue));
     if has_mostly_errors {
         let issue = hopeless::mostly_errors(&measured, &logged);

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::baseline::{Baseline, BaselineError};
 use super::checkpoint::{Checkpoint, CheckpointError, CheckpointWriter};
 use super::confirmation::{ConfirmationPlan, ConfirmationRounds};
+use super::error::CleanupError;
 use super::estimates::estimates;
 use super::interim_records::InterimRecords;
 use super::interruption::{InterruptionError, run_until_interrupted};
@@ -15,6 +16,7 @@ use super::placement::{Cores, PlacementError};
 use super::run_folder::{RunFolder, RunFolderError};
 pub use super::run_mode::RunMode;
 use super::run_record::record;
+use super::swarm::{self, SwarmSessionError};
 use super::{Findings, RunPlan, calibration};
 use crate::event::{RunEvent, RunObserver};
 use crate::measure::machine::Machine;
@@ -54,6 +56,8 @@ pub enum SessionError {
     Baseline(#[from] BaselineError),
     #[error("containers cannot be used here; `backend = \"process\"` (or `--backend process`) needs none")]
     Containers(#[source] RunNetworkError),
+    #[error("the swarm cannot be used; `backend = \"process\"` (or `--backend process`) needs none")]
+    Swarm(#[source] Box<SwarmSessionError>),
     #[error(transparent)]
     Image(Box<ScenarioImageError>),
     #[error(transparent)]
@@ -91,7 +95,7 @@ pub struct FinishedRun {
     /// Why not all rounds are in the run's folder.
     pub checkpoint_error: Option<CheckpointError>,
     /// Why objects of the run may be left in the container engine.
-    pub cleanup_error: Option<RunNetworkError>,
+    pub cleanup_error: Option<CleanupError>,
 }
 
 /// A run's folder, machine and cores.
@@ -111,7 +115,7 @@ impl Session {
     pub fn open(scenario: &Scenario, resumed: Option<&Checkpoint>) -> Result<Session, SessionError> {
         let cores = Cores::for_placement(&scenario.placement)?;
         // Before lab moves: the machine includes the cores that lab may use.
-        let machine = Machine::read();
+        let machine = swarm::machine(scenario).map_err(|error| SessionError::Swarm(Box::new(error)))?;
         let started = Timestamp::now();
         let resumed = resumed.map(|checkpoint| (checkpoint.run.as_str(), checkpoint.lock()));
         let folder = RunFolder::open(scenario, started, resumed)?;
@@ -138,6 +142,7 @@ impl Session {
             load_cores: self.cores.load.clone(),
             run: self.folder.container_name(),
             containers: None,
+            swarm: None,
         })
     }
 }
@@ -152,6 +157,7 @@ pub async fn prepare(
     print: &mut dyn FnMut(&str),
 ) -> Result<(), SessionError> {
     backend.open(scenario).await.map_err(SessionError::Containers)?;
+    backend.open_swarm(scenario, print).await.map_err(|error| SessionError::Swarm(Box::new(error)))?;
     backend.obtain_images(scenario, print).await.map_err(|error| SessionError::Image(Box::new(error)))
 }
 
@@ -239,7 +245,7 @@ async fn run_stacks(
     plan: RunPlan<'_>,
     mut backend: Local,
     observer: &mut dyn RunObserver,
-) -> Result<(Findings, Result<(), RunNetworkError>), SessionError> {
+) -> Result<(Findings, Result<(), CleanupError>), SessionError> {
     let mut print = |line: &str| observer.on_event(&RunEvent::Preparing { message: line });
     prepare(&mut backend, scenario, &mut print).await?;
     let findings = super::run(scenario, plan, &mut backend, observer).await;

@@ -89,6 +89,7 @@ fn scenario(blocks: u32) -> Scenario {
             seed: 2011,
         },
         placement: Placement::Auto,
+        context: None,
         quick: None,
         is_short: false,
         kept_runs: Scenario::KEPT_RUNS,

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU32;
 
+use crate::scenario::model::{NodePlacement, NodeRequest, NodeSelector};
 use cores::divide_cores;
 use matching::Matching;
 
@@ -33,33 +34,6 @@ pub enum PlacedRole {
     Load,
     Server,
     Proxy,
-}
-
-/// The node that a role asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NodeSelector {
-    Named(String),
-    /// Any node that has all of these; without labels any node at all.
-    Labelled(BTreeMap<String, String>),
-}
-
-/// What a role asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NodeRequest {
-    pub selector: NodeSelector,
-    /// Its cores there; empty leaves them to lab.
-    pub cores: Vec<u16>,
-}
-
-/// What a stack and its drivers ask for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlacementRequest {
-    /// `None` for a stack without a proxy.
-    pub proxy: Option<NodeRequest>,
-    pub server: NodeRequest,
-    pub load: NodeRequest,
-    /// The number of drivers.
-    pub spread: NonZeroU32,
 }
 
 /// A node and some of its cores.
@@ -99,56 +73,69 @@ pub enum AssignmentError {
     SharedCore { one: PlacedRole, other: PlacedRole, core: u16, node: String },
 }
 
-impl PlacementRequest {
-    /// Places everything on `nodes`.
-    ///
-    /// # Errors
-    /// [`AssignmentError`].
-    pub fn assign(&self, nodes: &[Node]) -> Result<Assignment, AssignmentError> {
-        let mut matching = Matching::new(nodes.len());
-        let load_candidates = candidates(PlacedRole::Load, &self.load, nodes)?;
-        let drivers: Vec<usize> = (0..self.spread.get()).map(|_| matching.add(&load_candidates)).collect();
-        if drivers.iter().any(|driver| matching.node_of(*driver).is_none()) {
-            return Err(AssignmentError::TooFewNodes {
-                role: PlacedRole::Load,
-                spread: self.spread,
-                matching: load_candidates.len(),
-                selector: self.load.selector.clone(),
-                nodes: nodes.to_vec(),
-            });
-        }
-        let server_candidates = candidates(PlacedRole::Server, &self.server, nodes)?;
-        let server = matching.add(&server_candidates);
-        let proxy = match &self.proxy {
-            None => None,
-            Some(request) => {
-                let found = candidates(PlacedRole::Proxy, request, nodes)?;
-                Some((matching.add(&found), request, found))
+impl Assignment {
+    /// Each role with its node and cores, in the order of a request. `nodes` are those that it was made from.
+    #[must_use]
+    pub fn rows(&self, nodes: &[Node]) -> Vec<(PlacedRole, String)> {
+        let place = |Place { node, cores }: &Place| {
+            let cores: Vec<String> = cores.iter().map(u16::to_string).collect();
+            match cores.is_empty() {
+                true => format!("{}, whose only core is shared", nodes[*node].name),
+                false => format!("{}, cores {}", nodes[*node].name, cores.join(", ")),
             }
         };
-        let load: Vec<usize> = drivers.iter().filter_map(|driver| matching.node_of(*driver)).collect();
-        // Where nodes do not suffice, the stack shares one: rather among its own components than with a driver.
-        let shared = |candidates: &[usize]| {
-            candidates.iter().copied().find(|node| !load.contains(node)).unwrap_or(candidates[0])
-        };
-        let server = matching.node_of(server).unwrap_or_else(|| shared(&server_candidates));
-        let proxy =
-            proxy.map(|(slot, request, found)| (matching.node_of(slot).unwrap_or_else(|| shared(&found)), request));
-        let mut roles: Vec<(PlacedRole, usize, &NodeRequest)> =
-            load.iter().map(|node| (PlacedRole::Load, *node, &self.load)).collect();
-        roles.push((PlacedRole::Server, server, &self.server));
-        roles.extend(proxy.map(|(node, request)| (PlacedRole::Proxy, node, request)));
-        let mut places = divide_cores(&roles, nodes)?.into_iter();
-        let load = places.by_ref().take(load.len()).collect();
-        // OK because there is a place for each role, in their order
-        Ok(Assignment { load, server: places.next().expect("the server's place"), proxy: places.next() })
+        let load = self.load.iter().map(|load| (PlacedRole::Load, place(load)));
+        let proxy = self.proxy.iter().map(|proxy| (PlacedRole::Proxy, place(proxy)));
+        load.chain(proxy).chain([(PlacedRole::Server, place(&self.server))]).collect()
     }
+}
+
+/// Places a stack and its drivers on `nodes`.
+///
+/// # Errors
+/// [`AssignmentError`].
+pub fn assign(placement: &NodePlacement, has_proxy: bool, nodes: &[Node]) -> Result<Assignment, AssignmentError> {
+    let mut matching = Matching::new(nodes.len());
+    let load_candidates = candidates(PlacedRole::Load, &placement.load, nodes)?;
+    let drivers: Vec<usize> = (0..placement.spread.get()).map(|_| matching.add(&load_candidates)).collect();
+    if drivers.iter().any(|driver| matching.node_of(*driver).is_none()) {
+        return Err(AssignmentError::TooFewNodes {
+            role: PlacedRole::Load,
+            spread: placement.spread,
+            matching: load_candidates.len(),
+            selector: placement.load.selector.clone(),
+            nodes: nodes.to_vec(),
+        });
+    }
+    let server_candidates = candidates(PlacedRole::Server, &placement.server, nodes)?;
+    let server = matching.add(&server_candidates);
+    let proxy = match has_proxy {
+        false => None,
+        true => {
+            let found = candidates(PlacedRole::Proxy, &placement.proxy, nodes)?;
+            Some((matching.add(&found), found))
+        }
+    };
+    let load: Vec<usize> = drivers.iter().filter_map(|driver| matching.node_of(*driver)).collect();
+    // Where nodes do not suffice, the stack shares one: rather among its own components than with a driver.
+    let shared =
+        |candidates: &[usize]| candidates.iter().copied().find(|node| !load.contains(node)).unwrap_or(candidates[0]);
+    let server = matching.node_of(server).unwrap_or_else(|| shared(&server_candidates));
+    let proxy = proxy.map(|(slot, found)| matching.node_of(slot).unwrap_or_else(|| shared(&found)));
+    let mut roles: Vec<(PlacedRole, usize, &NodeRequest)> =
+        load.iter().map(|node| (PlacedRole::Load, *node, &placement.load)).collect();
+    roles.push((PlacedRole::Server, server, &placement.server));
+    roles.extend(proxy.map(|node| (PlacedRole::Proxy, node, &placement.proxy)));
+    let mut places = divide_cores(&roles, nodes)?.into_iter();
+    let load = places.by_ref().take(load.len()).collect();
+    // OK because there is a place for each role, in their order
+    Ok(Assignment { load, server: places.next().expect("the server's place"), proxy: places.next() })
 }
 
 /// The nodes that a role may have, in the order of their names, at least one.
 fn candidates(role: PlacedRole, request: &NodeRequest, nodes: &[Node]) -> Result<Vec<usize>, AssignmentError> {
-    let matches = |node: &Node| node.unavailable.is_none() && request.selector.matches(node);
-    let mut found: Vec<usize> = (0..nodes.len()).filter(|index| matches(&nodes[*index])).collect();
+    let would_do = |node: &Node| node.unavailable.is_none() && matches(&request.selector, node);
+    let mut found: Vec<usize> = (0..nodes.len()).filter(|index| would_do(&nodes[*index])).collect();
     found.sort_by_key(|index| &nodes[*index].name);
     match found.is_empty() {
         false => Ok(found),
@@ -159,34 +146,28 @@ fn candidates(role: PlacedRole, request: &NodeRequest, nodes: &[Node]) -> Result
     }
 }
 
-impl NodeSelector {
-    /// Whether a node has the name or the labels.
-    #[must_use]
-    pub fn matches(&self, node: &Node) -> bool {
-        match self {
-            NodeSelector::Named(name) => node.name == *name,
-            NodeSelector::Labelled(labels) => labels.iter().all(|(label, value)| node.labels.get(label) == Some(value)),
-        }
+fn matches(selector: &NodeSelector, node: &Node) -> bool {
+    match selector {
+        NodeSelector::Named(name) => node.name == *name,
+        NodeSelector::Labelled(labels) => labels.iter().all(|(label, value)| node.labels.get(label) == Some(value)),
     }
 }
 
-impl fmt::Display for NodeSelector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl PlacedRole {
+    /// The key in scenarios.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
-            NodeSelector::Named(name) => write!(f, "the node {name}"),
-            NodeSelector::Labelled(labels) if labels.is_empty() => f.write_str("any node"),
-            NodeSelector::Labelled(labels) => write!(f, "a node with {}", label_list(labels)),
+            PlacedRole::Load => "load",
+            PlacedRole::Server => "server",
+            PlacedRole::Proxy => "proxy",
         }
     }
 }
 
 impl fmt::Display for PlacedRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            PlacedRole::Load => "`load`",
-            PlacedRole::Server => "`server`",
-            PlacedRole::Proxy => "`proxy`",
-        })
+        write!(f, "`{}`", self.name())
     }
 }
 

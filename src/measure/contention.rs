@@ -31,6 +31,23 @@ pub struct Contention {
     pub accept_queue_drops: Option<u64>,
 }
 
+impl Contention {
+    /// The larger of each value, for machines that are read together.
+    #[must_use]
+    pub fn max(self, other: Contention) -> Contention {
+        Contention {
+            over_us: self.over_us.max(other.over_us),
+            cpu_pressure_us: self.cpu_pressure_us.max(other.cpu_pressure_us),
+            memory_pressure_us: self.memory_pressure_us.max(other.memory_pressure_us),
+            io_pressure_us: self.io_pressure_us.max(other.io_pressure_us),
+            stolen_us: self.stolen_us.max(other.stolen_us),
+            accepted_connections: self.accepted_connections.max(other.accepted_connections),
+            accept_queue_overflows: self.accept_queue_overflows.max(other.accept_queue_overflows),
+            accept_queue_drops: self.accept_queue_drops.max(other.accept_queue_drops),
+        }
+    }
+}
+
 /// A reading of the counters, which are monotonic.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {

@@ -17,6 +17,9 @@ pub struct Machine {
     pub memory_bytes: u64,
     /// The frequency governor of the first core, where the kernel has one.
     pub governor: Option<String>,
+    /// The nodes and cores of each stack in a swarm, whose network is an overlay; empty if everything runs on this machine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<String>,
 }
 
 impl Machine {
@@ -32,21 +35,27 @@ impl Machine {
             cores: super::procfs::cores_allowed().map_or(1, |cores| cores.len()),
             memory_bytes: memory_bytes(&read("/proc/meminfo")),
             governor: Some(governor.trim().to_owned()).filter(|name| !name.is_empty()),
+            nodes: Vec::new(),
         }
     }
 
     /// The machine in one line, for a reader.
     #[must_use]
     pub fn summary(&self) -> String {
-        format!("{}, {} cores, {}", self.cpu, self.cores, self.kernel)
+        let nodes = match self.nodes.is_empty() {
+            true => String::new(),
+            false => format!(", and a swarm: {}", self.nodes.join("; ")),
+        };
+        format!("{}, {} cores, {}{nodes}", self.cpu, self.cores, self.kernel)
     }
 
     /// A short name shared by machines that should measure alike: a digest of everything except the installed memory,
     /// which a kernel counts a little differently after each boot.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let Machine { kernel, cpu, cores, memory_bytes: _, governor } = self;
-        let text = format!("{kernel}\n{cpu}\n{cores}\n{}", governor.as_deref().unwrap_or_default());
+        let Machine { kernel, cpu, cores, memory_bytes: _, governor, nodes } = self;
+        let mut text = format!("{kernel}\n{cpu}\n{cores}\n{}", governor.as_deref().unwrap_or_default());
+        text.extend(nodes.iter().map(|node| format!("\n{node}")));
         let digest = Sha256::digest(text);
         digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
     }
@@ -77,9 +86,12 @@ mod tests {
             cores,
             memory_bytes,
             governor: None,
+            nodes: Vec::new(),
         };
         assert_eq!(machine(2, 1).fingerprint(), machine(2, 2).fingerprint());
         assert_ne!(machine(2, 1).fingerprint(), machine(4, 1).fingerprint());
+        let in_swarm = Machine { nodes: vec!["direct: server on node-1, cores 0, 1".to_owned()], ..machine(2, 1) };
+        assert_ne!(machine(2, 1).fingerprint(), in_swarm.fingerprint());
         assert_eq!(machine(2, 1).fingerprint().len(), 12);
     }
 

@@ -110,7 +110,7 @@ fn base(version: &Version) -> String {
 fn stack_name(stack: &Stack) -> String {
     match stack.backend {
         Backend::Process => stack.name.clone(),
-        Backend::Container => format!("{} (container)", stack.name),
+        Backend::Container | Backend::Swarm => format!("{} ({})", stack.name, stack.backend.name()),
     }
 }
 

@@ -9,6 +9,7 @@ use super::distribution::Distribution;
 use super::growth::GrowthRates;
 use super::micros::micros;
 use super::open_measured::{OpenMeasured, RateMeasured};
+use super::shared_window::SharedWindow;
 use crate::measure::contention::Contention;
 use crate::measure::footprint::Memory;
 use crate::scenario::model::{Growth, Metric};
@@ -59,6 +60,9 @@ pub struct Measured {
     /// Contention on the whole machine within the window, including the driver and other programs.
     pub machine: Contention,
     pub driver: DriverUse,
+    /// Only where drivers ran on the nodes of a swarm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<SharedWindow>,
     #[serde(rename = "objections")]
     pub issues: Vec<RoundIssue>,
 }
@@ -173,6 +177,7 @@ impl Measured {
                 cpu_system_us: micros(driver_cpu.system),
                 unclassified,
             },
+            shared: None,
             issues: Vec::new(),
         }
     }

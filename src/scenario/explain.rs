@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::model::{
-    Backend, Check, Driver, Http, Image, Load, OnErrors, PastSessions, Placement, Scenario, ServiceProgram, Stack,
-    Step, Volatile, Warmup,
+    Backend, Check, Driver, Http, Image, Load, NodePlacement, NodeRequest, OnErrors, PastSessions, Placement, Scenario,
+    ServiceProgram, Stack, Step, Volatile, Warmup,
 };
 use crate::catalog::kind::Interface;
 use check::{ExpectationLine, RequestLine};
@@ -51,7 +51,7 @@ impl Display for Explanation<'_> {
         if !scenario.loads.is_empty() {
             write_rounds(f, scenario)?;
         }
-        writeln!(f, "\nplacement  {}", Cores(&scenario.placement))?;
+        write_placement(f, scenario)?;
         gate::write_gate(f, scenario, past)?;
         let Volatile { fields, pointers, filters } = &scenario.volatile;
         let filters = filters.iter().map(|filter| format!("matches of {}", filter.matches.0));
@@ -98,11 +98,13 @@ fn write_stack(f: &mut fmt::Formatter<'_>, scenario: &Scenario, stack: &Stack) -
     let reference = std::ptr::eq(stack, scenario.reference());
     writeln!(f, "  {}{}", stack.name, if reference { " (reference: ratios are against this stack)" } else { "" })?;
     let unavailable = stack.server.kind.kind().run.as_ref().err().cloned();
-    if let Some(reason) = stack.impossible.clone().or(unavailable).or_else(|| stack.refused_in_containers()) {
+    if let Some(reason) = stack.impossible.clone().or(unavailable).or_else(|| stack.refused_by_backend()) {
         return writeln!(f, "    cannot run: {reason}");
     }
-    if stack.backend == Backend::Container {
-        writeln!(f, "    runs     each component in a container")?;
+    match stack.backend {
+        Backend::Process => {}
+        Backend::Container => writeln!(f, "    runs     each component in a container")?,
+        Backend::Swarm => writeln!(f, "    runs     each component as a service of a swarm")?,
     }
     let relative = |path: &PathBuf| path.strip_prefix(&scenario.root).unwrap_or(path).display().to_string();
     match &stack.proxy {
@@ -293,15 +295,41 @@ impl Display for Time {
     }
 }
 
-struct Cores<'s>(&'s Placement);
-
-impl Display for Cores<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Placement::Auto => f.write_str("automatic: load drivers and stacks on disjoint cores where there are two"),
-            Placement::Pinned { load, stack } => {
-                write!(f, "load drivers on {}, stacks on {}", core_list(load), core_list(stack))
+fn write_placement(f: &mut fmt::Formatter<'_>, scenario: &Scenario) -> fmt::Result {
+    let mut label = "\nplacement";
+    if scenario.stacks.iter().any(|stack| stack.backend != Backend::Swarm) {
+        match &scenario.placement {
+            Placement::Auto | Placement::Nodes(_) => {
+                writeln!(f, "{label}  automatic: load drivers and stacks on disjoint cores where there are two")?;
             }
+            Placement::Pinned { load, stack } => {
+                writeln!(f, "{label}  load drivers on {}, stacks on {}", core_list(load), core_list(stack))?;
+            }
+        }
+        label = "         ";
+    }
+    if scenario.stacks.iter().any(|stack| stack.backend == Backend::Swarm) {
+        let NodePlacement { proxy, server, load, spread, registry } = scenario.placement.in_swarm();
+        let drivers = Count(spread.get().into(), "driver");
+        let each = if spread.get() == 1 { "" } else { ", each on one of its own" };
+        writeln!(f, "{label}  in the swarm: server on {}", RequestedNode(&server))?;
+        writeln!(f, "           proxy on {}", RequestedNode(&proxy))?;
+        writeln!(f, "           {drivers} on {}{each}", RequestedNode(&load))?;
+        if let Some(registry) = registry {
+            writeln!(f, "           images by way of {registry}")?;
+        }
+    }
+    Ok(())
+}
+
+struct RequestedNode<'a>(&'a NodeRequest);
+
+impl Display for RequestedNode<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let NodeRequest { selector, cores } = self.0;
+        match cores.is_empty() {
+            true => write!(f, "{selector}"),
+            false => write!(f, "{selector}, {}", core_list(cores)),
         }
     }
 }

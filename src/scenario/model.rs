@@ -13,6 +13,7 @@ mod comparison;
 mod gate;
 mod json;
 mod load;
+mod placement;
 mod quick;
 mod request;
 mod service;
@@ -31,6 +32,7 @@ pub use load::{
     Arrival, ArrivalProcess, Driver, External, Extraction, Http, Load, OnErrors, OpenLoop, Rate, Step, StepExpectation,
     StepText, TextPiece, TimerKind, Tls, Trust, ValueSource,
 };
+pub use placement::{NodePlacement, NodeRequest, NodeSelector, Placement};
 pub use quick::Quick;
 pub use request::{CheckRequest, HttpVersion, Part, PartContent, RequestBody, SlowClients, SlowPart};
 pub use service::{Readiness, Service, ServiceImage, ServiceProgram, ServiceText, ServiceTextPart};
@@ -57,6 +59,8 @@ pub struct Scenario {
     pub loads: Vec<Load>,
     pub rounds: Rounds,
     pub placement: Placement,
+    /// The Docker context of a manager, for stacks in a swarm; `None` is the one that the docker command would use.
+    pub context: Option<String>,
     pub gate: Gate,
     /// Facts that are compared for presence only.
     pub volatile: Volatile,
@@ -194,18 +198,4 @@ impl Rounds {
     pub fn max_blocks(&self) -> NonZeroU32 {
         self.looks.last().copied().unwrap_or(NonZeroU32::MIN)
     }
-}
-
-/// The cores of stacks and drivers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Placement {
-    /// Disjoint halves of the cores that lab may use; unpinned if there is only one.
-    Auto,
-    /// Disjoint and not empty.
-    Pinned {
-        /// The cores of the load driver.
-        load: Vec<u16>,
-        /// The cores of every component of the stack.
-        stack: Vec<u16>,
-    },
 }

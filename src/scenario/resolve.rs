@@ -83,7 +83,7 @@ pub(super) fn resolve(
         problems.push(Diagnostic::at(0..0, message).hint("add at least one of them"));
     }
     let rounds = rounds::rounds(wire.rounds.value(), loads.as_deref().unwrap_or_default(), problems);
-    let placement = wire.placement.or(Placement::Auto, |placement| placement::placement(placement.get_ref(), problems));
+    let placement = wire.placement.or(Placement::Auto, |placement| placement::placement(placement, problems));
     let gate = wire.gate.or(Gate::default(), |gate| gate::gate(gate.get_ref(), problems));
     let volatile = snapshot::volatile(wire.snapshot.value(), problems);
     let kept_runs = wire.reports.or(Scenario::KEPT_RUNS, |reports| {
@@ -106,6 +106,7 @@ pub(super) fn resolve(
         loads: loads?,
         rounds: rounds?,
         placement: placement?,
+        context: None,
         gate: gate?,
         volatile: volatile?,
         kept_runs: kept_runs?,

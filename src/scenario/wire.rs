@@ -7,6 +7,7 @@ mod check;
 mod gate;
 mod json;
 mod load;
+mod placement;
 mod quantity;
 mod request;
 mod rule;
@@ -26,6 +27,7 @@ pub(super) use check::{
 pub(super) use gate::{Gate, Limits, Margins};
 pub(super) use json::{JsonRule, JsonValue};
 pub(super) use load::{ArrivalsKind, DriverKind, Load, Ramp, RateText, Step, StepExpect, Tls, ValueSource};
+pub(super) use placement::{LoadPlace, NodePlace};
 pub(super) use quantity::{DurationText, WarmupText};
 pub(super) use request::{Body, HeaderLine, Headers, PartContent, PartValue, Texts};
 pub(super) use rule::{CacheStatuses, ExpectedStatus, HeaderRule, TextRule};
@@ -46,8 +48,8 @@ wire_table! {
         optional kinds: String,
         /// The application that the stacks serve.
         required app: AppTable,
-        /// How to run the components of the stacks: as subprocesses of lab, or each in a container. `--backend` on the
-        /// command line overrides it.
+        /// How to run the components of the stacks: as subprocesses of lab, each in a container, or as services of a swarm.
+        /// `--backend` on the command line overrides it.
         optional backend: OneOf<Backend> = { "default": "process" },
         /// Which upstream addresses of proxies lab rewrites to the server's: those where the server's configuration binds,
         /// any other being an error; or `any`.
@@ -62,7 +64,8 @@ wire_table! {
         optional load: List<Load>,
         /// How often to measure.
         optional rounds: Rounds,
-        /// The cores of the stacks and of the load drivers. Default: disjoint halves of the available cores.
+        /// The cores of the stacks and of the load drivers, or their nodes in a swarm. Default: disjoint halves of the
+        /// available cores, and any nodes.
         optional placement: Placement,
         /// The short form that `lab run --quick` runs, for a first impression in minutes.
         optional quick: Quick,
@@ -287,12 +290,23 @@ wire_table! {
 }
 
 wire_table! {
-    /// The cores of load drivers and stacks: disjoint lists.
+    /// Where load drivers and stacks run: on disjoint lists of cores of this machine, `load` and `stack`, or on nodes of a
+    /// swarm, `load`, `server` and `proxy`.
     Placement in "`[placement]`" {
-        /// Cores of the load driver, 0 to 1023.
-        required load: List<Integer> = { "minItems": 1 },
+        /// Cores of the load driver, 0 to 1023; or the nodes of the drivers.
+        optional load: LoadPlace,
         /// Cores of every component of the stack, 0 to 1023.
-        required stack: List<Integer> = { "minItems": 1 },
+        optional stack: List<Integer> = { "minItems": 1 },
+        /// The node of the app server, by its name or its labels: `"worker-1"`, `{ role = "server" }`. `cores` beside labels,
+        /// or beside `node`, are its cores there. Default: any node.
+        optional server: NodePlace,
+        /// The node of the proxy. Default: a node such as the server's.
+        optional proxy: NodePlace,
+        /// The number of drivers that share each load, every one on a node of its own.
+        optional spread: Integer = { "minimum": 1, "maximum": 1000, "default": 1 },
+        /// A registry to which lab pushes the images that it makes, and from which the nodes pull them: `10.0.0.1:5000`. Without
+        /// one, everything runs on the manager, where the images are made.
+        optional registry: String,
     }
 }
 
@@ -361,5 +375,6 @@ impl Word for Relocate {
 
 impl Word for Backend {
     const WHAT: &'static str = "backend";
-    const ALL: &'static [(&'static str, Self)] = &[("process", Backend::Process), ("container", Backend::Container)];
+    const ALL: &'static [(&'static str, Self)] =
+        &[("process", Backend::Process), ("container", Backend::Container), ("swarm", Backend::Swarm)];
 }

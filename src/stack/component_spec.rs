@@ -1,4 +1,4 @@
-//! What a component is made of, resolved once for both backends: its kind, application, values, environment and
+//! What a component is made of, resolved once for all backends: its kind, application, values, environment and
 //! configuration become a command line and the files it reads. A backend only runs the result.
 
 use std::io;
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::command::{TlsMarks, Values};
+use super::guarded::FIRST_INHERITED_FD;
 use super::server_settings;
 use super::shell_command::ShellCommand;
 use super::{Role, StartError, app_environment, app_module, certificate, image_programs, io_error, nginx, write_file};
@@ -93,6 +94,16 @@ pub(super) struct ComponentSpec {
     pub(super) originals: Vec<(String, String)>,
     /// Only for proxies that read an nginx.conf.
     pub(super) nginx: Option<NginxSpec>,
+}
+
+impl ComponentSpec {
+    /// A subprocess inherits its listening socket; in a container it binds the address instead.
+    pub(super) fn bind_by_address(&mut self) {
+        let inherited = format!("fd://{FIRST_INHERITED_FD}");
+        for argument in self.command.iter_mut().filter(|argument| **argument == inherited) {
+            *argument = self.address.to_string();
+        }
+    }
 }
 
 /// What only an nginx needs.

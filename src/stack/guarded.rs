@@ -51,8 +51,9 @@ pub struct Program {
 pub struct KeeperProgram {
     /// The role and its arguments.
     pub arguments: Vec<String>,
-    /// The container engine it is to speak to, as `DOCKER_HOST` names it.
-    pub engine: String,
+    /// The container engine it is to speak to, as `DOCKER_HOST` names it; `None` leaves that to its arguments and lab's own
+    /// environment.
+    pub engine: Option<String>,
     /// The file for its messages and its container's output.
     pub log: PathBuf,
     /// Whether lab reads its standard output.
@@ -212,9 +213,12 @@ impl Guarded {
     /// When the log cannot be created, or the process cannot be started.
     pub fn keep(lab: &Path, kept: KeeperProgram) -> io::Result<Guarded> {
         let mut command = tokio::process::Command::new(lab);
-        command.args(&kept.arguments).env("DOCKER_HOST", &kept.engine);
-        for name in OTHER_ENGINES {
-            command.env_remove(name);
+        command.args(&kept.arguments);
+        if let Some(engine) = &kept.engine {
+            command.env("DOCKER_HOST", engine);
+            for name in OTHER_ENGINES {
+                command.env_remove(name);
+            }
         }
         let stdout = if kept.pipes_stdout { Stdio::piped() } else { Stdio::null() };
         let stderr = Stdio::from(File::create(&kept.log)?);

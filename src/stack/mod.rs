@@ -32,6 +32,7 @@ pub mod relay;
 mod server_settings;
 pub mod service;
 mod shell_command;
+pub mod swarm;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -77,6 +78,12 @@ pub enum StartError {
          stack with `backend = \"process\"`"
     )]
     NotRecorded,
+    /// The relay and the socket of the application's requests are on lab's machine.
+    #[error(
+        "the requests behind the proxy cannot be recorded in a swarm: select the checks without `expect.upstream`, \
+         `expect.app` and `expect.cache`, or run the stack with `backend = \"process\"`"
+    )]
+    NotRecordedInSwarm,
     #[error("the service `{name}` {outcome}{}", log_excerpt(log, &Some(last_lines.clone())))]
     Service {
         name: String,
@@ -91,6 +98,9 @@ pub enum StartError {
     /// The engine has no place for the run, or lab's image cannot be made.
     #[error(transparent)]
     Network(#[from] container::run_network::RunNetworkError),
+    /// A swarm has no place for the component.
+    #[error(transparent)]
+    Swarm(#[from] swarm::SwarmError),
     /// A configuration that was relocated cannot be read again.
     #[error(transparent)]
     Configuration(#[from] lab_nginx_conf::ConfError),

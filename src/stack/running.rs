@@ -29,6 +29,8 @@ pub enum ProcessScope {
         /// The first process, in this machine's numbering.
         pid: u32,
     },
+    /// Processes on another machine, which an agent there reads.
+    Remote,
 }
 
 /// A reading of what a component has used since it started.
@@ -69,6 +71,8 @@ pub enum SampleError {
     /// Its guard or keeper has ended.
     #[error("it has ended")]
     Ended,
+    #[error("it is on another machine")]
+    Remote,
 }
 
 /// A component that ended by itself, or that can no longer be watched.
@@ -89,7 +93,7 @@ pub struct RunningComponent {
     pub address: SocketAddr,
     /// Where it listens with TLS, if it does.
     pub tls_address: Option<SocketAddr>,
-    /// Its guard or keeper.
+    /// Its guard, its keeper, or the follower of its log on another machine.
     pub process: Guarded,
     pub scope: ProcessScope,
     /// The copies of files that it reads, each with the original's name.
@@ -113,6 +117,7 @@ impl RunningComponent {
             ProcessScope::Guarded => UsageSample::Processes(procfs::read_descendants(guard)?),
             ProcessScope::Cgroup(group) => UsageSample::Cgroup(group.read()?),
             ProcessScope::Tree { pid } => UsageSample::Processes(procfs::read_component(*pid)?),
+            ProcessScope::Remote => return Err(SampleError::Remote),
         })
     }
 
@@ -130,6 +135,7 @@ impl RunningComponent {
                 pids.push(*pid);
                 procfs::footprint(&pids)
             }
+            ProcessScope::Remote => return Err(SampleError::Remote),
         })
     }
 

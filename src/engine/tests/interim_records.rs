@@ -47,7 +47,14 @@ fn provenance() -> Provenance {
         seed: 2011,
         load_cores: Vec::new(),
         stack_cores: Vec::new(),
-        machine: Machine { kernel: String::new(), cpu: String::new(), cores: 2, memory_bytes: 1, governor: None },
+        machine: Machine {
+            kernel: String::new(),
+            cpu: String::new(),
+            cores: 2,
+            memory_bytes: 1,
+            governor: None,
+            nodes: Vec::new(),
+        },
     }
 }
 

@@ -1,6 +1,7 @@
 //! The cores of the roles that share a node.
 
-use super::{AssignmentError, Node, NodeRequest, Place, PlacedRole};
+use super::{AssignmentError, Node, Place, PlacedRole};
+use crate::scenario::model::NodeRequest;
 
 /// The place of each role, in their order. Roles that name no cores get what the others leave: a driver that shares a node
 /// with a stack gets the smaller half, as on a single machine, and proxy and server share theirs.

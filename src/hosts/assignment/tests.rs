@@ -16,15 +16,26 @@ fn named(name: &str) -> NodeRequest {
     NodeRequest { selector: NodeSelector::Named(name.to_owned()), cores: Vec::new() }
 }
 
-fn anywhere(spread: u32) -> PlacementRequest {
-    let any = labelled(&[]);
+/// A stack, whether it has a proxy, and what it asks for.
+#[derive(Clone)]
+struct Request {
+    has_proxy: bool,
+    placement: NodePlacement,
+}
+
+fn anywhere(spread: u32) -> Request {
     let spread = NonZeroU32::new(spread).unwrap();
-    PlacementRequest { proxy: Some(any.clone()), server: any.clone(), load: any, spread }
+    Request { has_proxy: true, placement: NodePlacement { spread, ..NodePlacement::default() } }
+}
+
+fn without_proxy(spread: u32) -> Request {
+    Request { has_proxy: false, ..anywhere(spread) }
 }
 
 /// `role on node cores` for each.
-fn shown(request: &PlacementRequest, nodes: &[Node]) -> Result<Vec<String>, String> {
-    let Assignment { proxy, server, load } = request.assign(nodes).map_err(|error| error.to_string())?;
+fn shown(request: &Request, nodes: &[Node]) -> Result<Vec<String>, String> {
+    let Assignment { proxy, server, load } =
+        assign(&request.placement, request.has_proxy, nodes).map_err(|error| error.to_string())?;
     let show = |role: &str, Place { node, cores }: &Place| format!("{role} on {} {cores:?}", nodes[*node].name);
     let mut rows: Vec<String> = proxy.iter().map(|place| show("proxy", place)).collect();
     rows.push(show("server", &server));
@@ -46,7 +57,8 @@ fn every_role_gets_a_node_of_its_own() {
 fn driver_makes_way_for_a_pickier_role() {
     // The driver may have either node, and the server only the one that the driver would have got.
     let nodes = [node("a", 2, &[("role", "server")]), node("b", 2, &[])];
-    let request = PlacementRequest { server: labelled(&[("role", "server")]), proxy: None, ..anywhere(1) };
+    let mut request = without_proxy(1);
+    request.placement.server = labelled(&[("role", "server")]);
     assert_eq!(shown(&request, &nodes).unwrap(), ["server on a [0, 1]", "load on b [0, 1]"]);
 }
 
@@ -67,30 +79,32 @@ fn stack_shares_a_node_before_it_joins_a_driver() {
 
 #[test]
 fn named_cores_are_kept_and_the_rest_is_divided() {
-    let mut request = PlacementRequest { proxy: None, ..anywhere(1) };
-    request.load.cores = vec![3];
+    let mut request = without_proxy(1);
+    request.placement.load.cores = vec![3];
     assert_eq!(shown(&request, &[node("a", 4, &[])]).unwrap(), ["server on a [0, 1, 2]", "load on a [3]"]);
-    request.server.cores = vec![1, 2];
+    request.placement.server.cores = vec![1, 2];
     assert_eq!(shown(&request, &[node("a", 4, &[])]).unwrap(), ["server on a [1, 2]", "load on a [3]"]);
 }
 
 #[test]
 fn impossible_placements_are_refused_with_the_nodes() {
     let mut nodes = vec![node("a", 2, &[("role", "load")]), node("b", 4, &[("role", "server"), ("disk", "ssd")])];
-    let refused = |request: &PlacementRequest, nodes: &[Node]| shown(request, nodes).unwrap_err();
-    let mut request = PlacementRequest { proxy: None, server: labelled(&[("role", "sever")]), ..anywhere(1) };
+    let refused = |request: &Request, nodes: &[Node]| shown(request, nodes).unwrap_err();
+    let mut request = without_proxy(1);
+    request.placement.server = labelled(&[("role", "sever")]);
     insta::assert_snapshot!(refused(&request, &nodes), @"no node matches `server`, a node with role=sever; the nodes are a (role=load), b (disk=ssd role=server)");
-    request.server = named("c");
+    request.placement.server = named("c");
     insta::assert_snapshot!(refused(&request, &nodes), @"no node matches `server`, the node c; the nodes are a (role=load), b (disk=ssd role=server)");
-    let spread = PlacementRequest { load: labelled(&[("role", "load")]), ..anywhere(3) };
+    let mut spread = anywhere(3);
+    spread.placement.load = labelled(&[("role", "load")]);
     insta::assert_snapshot!(refused(&spread, &nodes), @"`load` needs a node for each of 3 drivers, but only 1 matches: a node with role=load; the nodes are a (role=load), b (disk=ssd role=server)");
-    request.server = NodeRequest { cores: vec![4], ..named("b") };
+    request.placement.server = NodeRequest { cores: vec![4], ..named("b") };
     insta::assert_snapshot!(refused(&request, &nodes), @"`server` names core 4, but node b has the cores 0 to 3");
-    request.server = NodeRequest { cores: vec![1], ..named("b") };
-    request.load = NodeRequest { cores: vec![0, 1], ..named("b") };
+    request.placement.server = NodeRequest { cores: vec![1], ..named("b") };
+    request.placement.load = NodeRequest { cores: vec![0, 1], ..named("b") };
     insta::assert_snapshot!(refused(&request, &nodes), @"`load` and `server` both name core 1 of node b; drivers and stacks would measure each other");
-    request.load = NodeRequest { cores: vec![0, 1, 2, 3], ..named("b") };
-    request.server = named("b");
+    request.placement.load = NodeRequest { cores: vec![0, 1, 2, 3], ..named("b") };
+    request.placement.server = named("b");
     insta::assert_snapshot!(refused(&request, &nodes), @"`server` names no cores, and the others have named all cores of node b");
     nodes[1].unavailable = Some("drained".to_owned());
     insta::assert_snapshot!(refused(&request, &nodes), @"no node matches `load`, the node b; the nodes are a (role=load), b (disk=ssd role=server; drained)");

@@ -51,9 +51,10 @@ pub fn render(record: &Record) -> String {
 /// The machine, the versions, the run and its command.
 fn provenance_paragraph(provenance: &Provenance) -> String {
     let machine = &provenance.machine;
+    let nodes: String = machine.nodes.iter().map(|places| format!("; in the swarm, {}", escaped(places))).collect();
     let short = if provenance.is_short { " This is the scenario's short form: a first look." } else { "" };
     format!(
-        "{}, {}, {} of memory, {}; stacks {}, load {}. lab {}, run `{}`, {} to {}.{short}\n\n```\n{}\n```",
+        "{}, {}, {} of memory, {}; stacks {}, load {}{nodes}. lab {}, run `{}`, {} to {}.{short}\n\n```\n{}\n```",
         escaped(&machine.cpu),
         counted(machine.cores, "core"),
         bytes(machine.memory_bytes),

@@ -71,6 +71,9 @@ fn title(text: &mut String, record: &Record) {
         pinning(&provenance.load_cores),
     );
     let _ = writeln!(text, "{}", styled(QUIET, &line));
+    for places in &machine.nodes {
+        let _ = writeln!(text, "{}", styled(QUIET, &format!("in the swarm, {places}")));
+    }
     if let Some(comparison) = &record.comparison {
         let _ = writeln!(text, "{}", styled(QUIET, &versions(comparison)));
     }

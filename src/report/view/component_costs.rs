@@ -37,6 +37,8 @@ pub fn table(record: &Record, load: &str, stacks: &[&str]) -> TextTable {
     let mut rows = Vec::new();
     for stack in stacks {
         let rounds = valid_rounds(record, load, stack);
+        // The processes of components in a swarm are not read.
+        let has_processes = rounds.iter().all(|measured| measured.shared.is_none());
         for role in roles(&rounds) {
             let cell = |value: &dyn Fn(&ComponentUse, f64) -> Option<f64>, format: &dyn Fn(f64) -> String| {
                 let values = rounds.iter().filter(|measured| measured.answered > 0).map(|measured| {
@@ -55,10 +57,15 @@ pub fn table(record: &Record, load: &str, stacks: &[&str]) -> TextTable {
                 cell(&|component, requests| Some(component.used.cpu_us as f64 / requests), &micros),
                 cell(&|component, requests| Some(component.used.cpu_user_us as f64 / requests), &micros),
                 cell(&|component, requests| Some(component.used.cpu_system_us as f64 / requests), &micros),
-                cell(&|component, requests| Some(switches(component) as f64 / requests), &three_digits),
+                cell(
+                    &|component, requests| has_processes.then(|| switches(component) as f64 / requests),
+                    &three_digits,
+                ),
                 cell(&|component, _| component.at_rest.map(|memory| memory.bytes() as f64), &size),
                 cell(&|component, _| Some(component.peaks.memory().bytes() as f64), &size),
-                cell(&|component, _| Some(component.peaks.peak_open_fds as f64), &|count| format!("{count:.0}")),
+                cell(&|component, _| has_processes.then_some(component.peaks.peak_open_fds as f64), &|count| {
+                    format!("{count:.0}")
+                }),
             ]);
         }
     }

@@ -65,6 +65,7 @@ pub fn facts(provenance: &Provenance) -> Vec<[String; 2]> {
         ("stacks", pinning(&provenance.stack_cores)),
         ("load", pinning(&provenance.load_cores)),
     ];
+    facts.extend(machine.nodes.iter().map(|places| ("in the swarm", places.clone())));
     if !provenance.resumed.is_empty() {
         facts.insert(2, ("resumed", provenance.resumed.join(", ")));
     }

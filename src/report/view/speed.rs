@@ -156,10 +156,11 @@ fn stack_row(record: &Record, load: &str, stack: &str, columns: Columns) -> Vec<
     row
 }
 
+/// Unknown of components in a swarm.
 fn switches_per_request(measured: &Measured) -> Option<f64> {
     let used = measured.components.iter().map(|component| &component.used);
     let switches: u64 = used.map(|used| used.voluntary_context_switches + used.involuntary_context_switches).sum();
-    (measured.answered > 0).then(|| switches as f64 / measured.answered as f64)
+    (measured.answered > 0 && measured.shared.is_none()).then(|| switches as f64 / measured.answered as f64)
 }
 
 /// How long tasks waited for a CPU in the rounds of a load: the median and the worst round.

@@ -63,6 +63,9 @@ impl StackPath {
                 let image = component.image.as_ref().map_or("lab's own image", |image| image.name.as_str());
                 node.notes.push(format!("container of {image}"));
             }
+            if topology.is_some_and(|topology| topology.backend == "swarm") {
+                node.notes.push("service of a swarm".to_owned());
+            }
             nodes.push(node);
         }
         if stack.components.is_empty() {

@@ -176,13 +176,24 @@ impl Stack {
         })
     }
 
-    /// Why the stack cannot run in containers on any machine; `None` if it can, or if it uses processes.
+    /// Why the stack cannot run in containers, or in a swarm, on any machine; `None` if it can, or if it uses processes.
     ///
     /// A component without an image runs in lab's own image, which contains lab or a virtual environment of this machine.
     #[must_use]
-    pub fn refused_in_containers(&self) -> Option<String> {
+    pub fn refused_by_backend(&self) -> Option<String> {
         if self.backend == Backend::Process {
             return None;
+        }
+        if self.backend == Backend::Swarm {
+            let images = [self.server.image.is_some(), self.proxy.as_ref().is_some_and(|proxy| proxy.image.is_some())];
+            if images.contains(&true) {
+                return Some(
+                    "in a swarm, components run from lab's own image only: leave `image` and `build` out".to_owned(),
+                );
+            }
+            if !self.services().is_empty() {
+                return Some("in a swarm, lab does not start the services of `[app]`: run the stack with `backend = \"process\"`".to_owned());
+            }
         }
         if let (true, Some(app)) = (self.app != Interface::Native, self.apps.python()) {
             let keys = [("venv", app.venv.is_some()), ("cwd", app.cwd.is_some()), ("setup", app.setup.is_some())];
@@ -208,13 +219,13 @@ impl Stack {
     #[must_use]
     pub fn proxy_image(&self) -> Option<&Image> {
         let image = self.proxy.as_ref().and_then(|proxy| proxy.image.as_ref());
-        image.filter(|_| self.backend == Backend::Container)
+        image.filter(|_| self.backend != Backend::Process)
     }
 
     /// The image of the server's container; `None` for lab's own image and for a process.
     #[must_use]
     pub fn server_image(&self) -> Option<&Image> {
-        self.server.image.as_ref().filter(|_| self.backend == Backend::Container)
+        self.server.image.as_ref().filter(|_| self.backend != Backend::Process)
     }
 }
 
@@ -225,10 +236,12 @@ pub enum Backend {
     #[default]
     Process,
     Container,
+    /// As services of a swarm.
+    Swarm,
 }
 
 impl Backend {
-    pub const ALL: [Backend; 2] = [Backend::Process, Backend::Container];
+    pub const ALL: [Backend; 3] = [Backend::Process, Backend::Container, Backend::Swarm];
 
     /// The name in scenario files and on the command line.
     #[must_use]
@@ -236,6 +249,7 @@ impl Backend {
         match self {
             Backend::Process => "process",
             Backend::Container => "container",
+            Backend::Swarm => "swarm",
         }
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn start(
     write_file(&file, &text)?;
     let keeper = KeeperProgram {
         arguments: vec!["keep".to_owned(), file.display().to_string()],
-        engine: engine.endpoint.to_string(),
+        engine: Some(engine.endpoint.to_string()),
         log: folder.join(format!("{name}.log")),
         pipes_stdout: true,
         deadline: Duration::from_secs(u64::from(container.grace_s.unsigned_abs())) + KEEPER_DEADLINE,

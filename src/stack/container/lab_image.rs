@@ -19,13 +19,13 @@ use super::labels;
 use super::libraries::{self, LibrariesError};
 
 /// The path of lab's binary in its image.
-pub(super) const LAB: &str = "/lab";
+pub(crate) const LAB: &str = "/lab";
 
 /// The name of lab's own images; their tag consists of the run and the number of the environment.
 pub(super) const OWN_NAME: &str = "lab-own";
 
 /// The buffer between the writer of an archive and its sender, in bytes.
-pub(super) const ARCHIVE_BUFFER: usize = 256 * 1024;
+pub(in crate::stack) const ARCHIVE_BUFFER: usize = 256 * 1024;
 
 /// Why lab's own image cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -84,9 +84,7 @@ pub(super) async fn import(
     // Podman accepts only one change: it takes the others for a part of the first one's value.
     let kept = labels.iter().filter(|(name, _)| !engine.is_podman || *name == labels::RUN);
     let changes = kept.map(|(name, value)| format!("LABEL {name}={value}")).collect();
-    let folders: BTreeSet<String> =
-        files.iter().filter_map(|file| file.parent()).map(|folder| folder.display().to_string()).collect();
-    let library_path = folders.into_iter().collect::<Vec<_>>().join(":");
+    let library_path = library_path(&files);
     let reference = ImageReference { name: OWN_NAME.to_owned(), tag };
     let (archive, end) = tokio::io::duplex(ARCHIVE_BUFFER);
     let lab = lab.to_owned();
@@ -105,8 +103,15 @@ pub(super) async fn import(
     Ok(LabImage { reference: id.map_or(reference, |id| ImageReference::from_id(&id)), library_path })
 }
 
+/// `LD_LIBRARY_PATH` for libraries at these paths, where the loader's cache is missing.
+pub(in crate::stack) fn library_path(libraries: &BTreeSet<PathBuf>) -> String {
+    let folders = libraries.iter().filter_map(|file| file.parent());
+    let folders: BTreeSet<String> = folders.map(|folder| folder.display().to_string()).collect();
+    folders.into_iter().collect::<Vec<_>>().join(":")
+}
+
 /// Writes the root file system: lab at [`LAB`], everything else at its own path.
-async fn write_root(
+pub(in crate::stack) async fn write_root(
     archive: impl AsyncWrite + Unpin + Send + 'static,
     lab: &Path,
     files: &BTreeSet<PathBuf>,
@@ -131,7 +136,7 @@ async fn write_root(
 }
 
 /// Owned by root, readable and executable by everyone, and without a time: the same files make the same image.
-fn header(kind: EntryType, bytes: u64) -> Header {
+pub(in crate::stack) fn header(kind: EntryType, bytes: u64) -> Header {
     let mut header = Header::new_gnu();
     header.set_entry_type(kind);
     header.set_size(bytes);

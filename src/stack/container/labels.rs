@@ -6,16 +6,16 @@ use std::fs;
 use crate::measure::procfs;
 
 /// The run of an object. lab never touches an object without this label.
-pub(super) const RUN: &str = "dev.lab.run";
+pub(in crate::stack) const RUN: &str = "dev.lab.run";
 /// The process that made an object.
-pub(super) const OWNER: &str = "dev.lab.owner";
+pub(in crate::stack) const OWNER: &str = "dev.lab.owner";
 /// A container's name, unique within its run.
-pub(super) const COMPONENT: &str = "dev.lab.component";
+pub(in crate::stack) const COMPONENT: &str = "dev.lab.component";
 /// The folder from which an image was built. Such images are kept.
-pub(super) const BUILT: &str = "dev.lab.built";
+pub(in crate::stack) const BUILT: &str = "dev.lab.built";
 
 /// The labels of all objects of a run.
-pub(super) fn run_labels(run: &str, owner: &Owner) -> HashMap<String, String> {
+pub(in crate::stack) fn run_labels(run: &str, owner: &Owner) -> HashMap<String, String> {
     HashMap::from([(RUN.to_owned(), run.to_owned()), (OWNER.to_owned(), owner.to_string())])
 }
 
@@ -47,7 +47,7 @@ impl Owner {
     }
 
     /// Parses the [`Display`](std::fmt::Display) form. `None` if lab did not write it.
-    pub(super) fn parse(text: &str) -> Option<Owner> {
+    pub(in crate::stack) fn parse(text: &str) -> Option<Owner> {
         let mut parts = text.split('/');
         let owner = Owner {
             boot: parts.next()?.to_owned(),
@@ -60,7 +60,7 @@ impl Owner {
 
     /// The state of this owner's run, as far as `me` can see it. `started_ticks` returns the start time of a process, if
     /// it exists.
-    pub(super) fn run_state(&self, me: &Owner, started_ticks: impl Fn(u32) -> Option<u64>) -> RunState {
+    pub(in crate::stack) fn run_state(&self, me: &Owner, started_ticks: impl Fn(u32) -> Option<u64>) -> RunState {
         match () {
             // No process survives a restart of the machine.
             () if self.boot != me.boot => RunState::Ended,

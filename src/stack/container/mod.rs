@@ -27,6 +27,6 @@ mod domain;
 mod endpoint;
 mod keeper_process;
 mod limits;
-mod mounts;
+pub(super) mod mounts;
 mod pull;
 mod service_container;

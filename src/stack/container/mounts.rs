@@ -16,7 +16,7 @@ fn names_input(name: &str) -> bool {
 ///
 /// # Errors
 /// A text is malformed.
-pub(super) fn named_by(texts: &[(String, PathBuf)]) -> Result<Vec<BindMount>, ConfError> {
+pub(in crate::stack) fn named_by(texts: &[(String, PathBuf)]) -> Result<Vec<BindMount>, ConfError> {
     let mut paths = Vec::new();
     for (text, file) in texts {
         let tree = lab_nginx_conf::parse(text, file)?;
@@ -28,7 +28,7 @@ pub(super) fn named_by(texts: &[(String, PathBuf)]) -> Result<Vec<BindMount>, Co
 }
 
 /// Sorts the paths and drops those within another: a mounted folder already contains them.
-pub(super) fn outermost(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
+pub(in crate::stack) fn outermost(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
     paths.sort();
     paths.dedup();
     let all = paths.clone();

@@ -34,17 +34,17 @@ pub enum EnvironmentError {
 
 /// The files of this machine that a container needs to run an environment's programs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct MountedEnvironment {
+pub(in crate::stack) struct MountedEnvironment {
     /// Files and folders to mount at their own paths; none lies within another.
-    pub(super) mounts: Vec<PathBuf>,
+    pub(in crate::stack) mounts: Vec<PathBuf>,
     /// Libraries outside the mounts, at the paths where the loader finds them.
-    pub(super) libraries: BTreeSet<PathBuf>,
+    pub(in crate::stack) libraries: BTreeSet<PathBuf>,
 }
 
 impl MountedEnvironment {
     /// # Errors
     /// [`EnvironmentError`].
-    pub(super) fn read(venv: &Path) -> Result<MountedEnvironment, EnvironmentError> {
+    pub(in crate::stack) fn read(venv: &Path) -> Result<MountedEnvironment, EnvironmentError> {
         let unreadable = |source| EnvironmentError::Unreadable { venv: venv.to_owned(), source };
         let python = provision::bin(venv).join("python");
         let mut needed = links(&python).map_err(unreadable)?;

@@ -97,7 +97,7 @@ impl RunNetwork {
             lab,
             KeeperProgram {
                 arguments: vec!["reap".to_owned(), run.to_owned()],
-                engine: engine.endpoint.to_string(),
+                engine: Some(engine.endpoint.to_string()),
                 log: folder.join("containers.log"),
                 pipes_stdout: false,
                 deadline: reaper::DEADLINE,

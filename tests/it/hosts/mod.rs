@@ -1,5 +1,7 @@
-//! Drivers on several hosts.
+//! Drivers and stacks on several hosts.
 
 mod agents;
 mod coordination;
+mod engines;
 mod simulation;
+mod swarm;

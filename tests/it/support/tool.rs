@@ -62,6 +62,8 @@ pub(crate) enum Tool {
     Root,
     /// Podman as the user that `LAB_ROOTLESS_USER` names; only where `LAB_REQUIRE` names it.
     RootlessPodman,
+    /// Engines of a test's own in network namespaces, and a registry; only where `LAB_REQUIRE` names it.
+    Swarm,
     Wrk,
 }
 
@@ -92,6 +94,7 @@ impl Tool {
             Tool::Redis => "redis",
             Tool::Root => "root",
             Tool::RootlessPodman => "rootless",
+            Tool::Swarm => "swarm",
             Tool::Wrk => "wrk",
         }
     }
@@ -170,6 +173,15 @@ impl Tool {
                 Some(format!("{} runs only where LAB_REQUIRE names it", self.name()))
             }
             Tool::Podman | Tool::RootlessPodman => missing_file("/usr/bin/podman").or_else(|| Tool::Root.missing()),
+            Tool::Swarm if !is_required(self) => {
+                Some("engines in swarm mode run only where LAB_REQUIRE names swarm".to_owned())
+            }
+            Tool::Swarm => {
+                let programs = ["/usr/sbin/dockerd", "/usr/bin/docker-registry", "/usr/bin/nsenter"];
+                let missing = programs.into_iter().find_map(missing_file);
+                let missing = missing.or_else(|| on_path("ip").is_none().then(|| "ip is not on the path".to_owned()));
+                missing.or_else(|| Tool::Root.missing())
+            }
             Tool::Root => (!rustix::process::geteuid().is_root()).then(|| "only root may do this".to_owned()),
         }
     }

@@ -97,6 +97,7 @@ fn measured(per_s: f64) -> Measured {
         }],
         machine: Contention::default(),
         driver: DriverUse { cpu_us: 0, cpu_user_us: 0, cpu_system_us: 0, unclassified: Vec::new() },
+        shared: None,
         issues: if per_s > 8000.0 { vec![late] } else { Vec::new() },
     }
 }
@@ -193,6 +194,7 @@ fn record(stacks: &[Stack], blocks: u32) -> Record {
                 cores: 2,
                 memory_bytes: 1,
                 governor: None,
+                nodes: Vec::new(),
             },
         },
         stacks: stacks.iter().map(|stack| (stack.record)(stack_record(stack))).collect(),

@@ -12,7 +12,7 @@ use super::super::{domain, labels, limits};
 use super::{ContainerInputs, ContainerLauncher, Launched, Visit};
 use crate::measure::cgroup::Cgroup;
 use crate::stack::component_spec::ComponentSpec;
-use crate::stack::guarded::{FIRST_INHERITED_FD, Guarded};
+use crate::stack::guarded::Guarded;
 use crate::stack::relay::Relay;
 use crate::stack::running::{ProcessScope, RunningComponent};
 use crate::stack::{EXCERPT_LINES, Role, StartError, image_programs, io_error, ready};
@@ -34,7 +34,7 @@ impl ContainerLauncher {
     ) -> Result<Launched, StartError> {
         let role = spec.role;
         image_programs::strip_bin(&mut spec.command);
-        bind_by_address(&mut spec);
+        spec.bind_by_address();
         let image = self.prepare_image(&mut spec, &mut inputs).await?;
         let relayed = inputs.relayed.take();
         let mut process = self.start_keeper(&self.container_spec(&spec, inputs, &image, &visit.name), role, visit)?;
@@ -150,14 +150,6 @@ impl ContainerLauncher {
             users: engine.users().map(str::to_owned),
             grace_s: STOP_GRACE_S,
         }
-    }
-}
-
-/// A subprocess inherits its listening socket; in a container it binds the address instead.
-fn bind_by_address(spec: &mut ComponentSpec) {
-    let inherited = format!("fd://{FIRST_INHERITED_FD}");
-    for argument in spec.command.iter_mut().filter(|argument| **argument == inherited) {
-        *argument = spec.address.to_string();
     }
 }
 

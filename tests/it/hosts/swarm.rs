@@ -1,0 +1,151 @@
+//! Stacks and drivers on three engines in swarm mode.
+
+use std::fs;
+use std::process::Stdio;
+use std::time::Duration;
+
+use lab::exit::Exit;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use super::engines::{REGISTRY, Swarm};
+use crate::support::{Project, requires, text, wait_until_within};
+
+/// The time in which nodes must come to rest after a run.
+const LIMIT: Duration = Duration::from_secs(120);
+
+const SCENARIO: &str = r#"
+schema  = 1
+name    = "hosts"
+backend = "swarm"
+app     = { native = "hello" }
+
+[placement]
+proxy    = { role = "stack" }
+server   = { role = "stack" }
+load     = { role = "load" }
+spread   = 2
+registry = "REGISTRY"
+
+[[stack]]
+name   = "proxied"
+proxy  = { kind = "lab", config = "fixtures/nginx/corrected.conf" }
+server = { kind = "lab", workers = 1 }
+
+[[check]]
+name    = "a chunked response arrives whole"
+request = { path = "/stream/3" }
+expect.status  = 200
+expect.headers = { Content-Length = { absent = true } }
+
+[[check]]
+name    = "the app sees the client"
+request = { path = "/headers", headers = [["X-Forwarded-For", "203.0.113.9"]] }
+expect.upstream.headers = { X-Forwarded-For = "203.0.113.9, {client}" }
+expect.app.remote_addr  = "{client}"
+
+[[load]]
+name        = "busy"
+driver      = "closed"
+path        = "/pong"
+connections = 4
+duration    = "2s"
+
+[rounds]
+count  = 1
+warmup = "1s"
+"#;
+
+/// Three nodes, labelled for the scenario.
+fn labelled_swarm() -> Swarm {
+    let swarm = Swarm::start(3);
+    for (node, role) in [("node-1", "stack"), ("node-2", "load"), ("node-3", "load")] {
+        swarm.docker(1, &["node", "update", "--label-add", &format!("role={role}"), node]);
+    }
+    swarm
+}
+
+fn project(swarm: &Swarm, scenario: &str) -> Project {
+    let scenario = scenario.replace("REGISTRY", REGISTRY);
+    Project::new(str::to_owned).with_scenario("hosts", &scenario).with_variable("DOCKER_HOST", swarm.host(1))
+}
+
+fn record(project: &Project) -> Value {
+    let record = fs::read_to_string(project.path("reports/hosts/latest/record.json")).unwrap();
+    serde_json::from_str(&record).unwrap()
+}
+
+#[test]
+fn stacks_are_measured_over_three_nodes() {
+    requires!(Swarm);
+    let swarm = labelled_swarm();
+    let project = project(&swarm, SCENARIO);
+
+    let explained = project.expect(Exit::Ok, &["explain", "scenarios/hosts.toml"]);
+    assert!(explained.contains("load     node-2") && explained.contains("load     node-3"), "{explained}");
+    assert!(explained.contains("proxy    node-1") && explained.contains("server   node-1"), "{explained}");
+
+    let output = project.run(&["run", "scenarios/hosts.toml"]);
+    assert!(output.status.success(), "{}\n{}", text(&output), String::from_utf8_lossy(&output.stderr));
+    let record = record(&project);
+    let rounds = record["rounds"].as_array().unwrap();
+    let measured = rounds.iter().find(|round| round["throughput_per_s"].is_number()).expect("a measured round");
+    assert_eq!(measured["failed"], serde_json::json!({}), "{measured}");
+    let drivers = measured["shared"]["drivers"].as_array().unwrap();
+    let nodes: Vec<&str> = drivers.iter().map(|driver| driver["node"].as_str().unwrap()).collect();
+    assert_eq!(nodes, ["node-2", "node-3"]);
+    // The ledger of the whole is the sum of the shares.
+    let answered: f64 = drivers.iter().map(|driver| driver["answered_per_s"].as_f64().unwrap()).sum();
+    let whole = measured["answered"].as_f64().unwrap() / 2.0;
+    assert!((answered - whole).abs() < 1e-6, "{answered} of {whole}");
+    for component in measured["components"].as_array().unwrap() {
+        assert!(component["cpu_us"].as_u64().unwrap() > 0, "{component}");
+    }
+    wait_until_within(LIMIT, "nothing of the run is left", || swarm.left().is_empty());
+
+    refuses_what_cannot_be_placed(&swarm);
+    voids_rounds_of_a_lost_agent(&swarm);
+    removes_everything_after_a_kill(&swarm);
+}
+
+fn refuses_what_cannot_be_placed(swarm: &Swarm) {
+    let scenario = SCENARIO.replace("load     = { role = \"load\" }", "load     = { role = \"driver\" }");
+    let project = project(swarm, &scenario);
+    for command in ["explain", "run"] {
+        let output = project.run(&[command, "scenarios/hosts.toml"]);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(Exit::CouldNotRun as i32), "{message}");
+        assert!(message.contains("no node matches `load`, a node with role=driver; the nodes are node-1"), "{message}");
+    }
+    assert_eq!(swarm.left(), Vec::<String>::new(), "nothing was started");
+}
+
+fn voids_rounds_of_a_lost_agent(swarm: &Swarm) {
+    let project = project(swarm, &SCENARIO.replace("duration    = \"2s\"", "duration    = \"20s\""));
+    let mut lab = project.lab(&["run", "scenarios/hosts.toml"]);
+    let lab = lab.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until_within(LIMIT, "a driver", || {
+        let agents = swarm.docker(2, &["ps", "--quiet", "--filter", "name=agents"]);
+        let agent = agents.lines().next()?.to_owned();
+        swarm.docker(2, &["top", &agent]).contains("lab drive").then(|| swarm.docker(2, &["kill", &agent]))
+    });
+    let output = lab.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(Exit::CouldNotRun as i32), "{}", String::from_utf8_lossy(&output.stderr));
+    let record = record(&project);
+    let errors: Vec<&str> =
+        record["rounds"].as_array().unwrap().iter().filter_map(|round| round["error"].as_str()).collect();
+    assert!(errors[0].starts_with("the connection to the agent on node-2 was lost"), "{errors:?}");
+    assert!(errors[1].starts_with("cannot reach the agent on node-2"), "{errors:?}");
+    wait_until_within(LIMIT, "nothing of the run is left", || swarm.left().is_empty());
+}
+
+fn removes_everything_after_a_kill(swarm: &Swarm) {
+    let project = project(swarm, SCENARIO);
+    let mut lab = project.lab(&["run", "scenarios/hosts.toml"]).spawn().unwrap();
+    wait_until_within(LIMIT, "the server's service", || {
+        swarm.docker(1, &["service", "ls", "--format", "{{.Name}} {{.Replicas}}"]).contains("-server 1/1")
+    });
+    kill_process(Pid::from_raw(lab.id().cast_signed()).unwrap(), Signal::KILL).unwrap();
+    lab.wait().unwrap();
+    wait_until_within(LIMIT, "nothing of the run is left", || swarm.left().is_empty());
+}
