@@ -7,11 +7,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::clean_swarm;
+use super::leftover_list::{self, RunLeftovers};
 use crate::cli::CleanArgs;
 use crate::engine::run_folder;
 use crate::exit::Exit;
 use crate::stack::container::engine::Engine;
-use crate::stack::container::labels::RunState;
 use crate::stack::container::sweep;
 
 /// How long the removal of one run may take.
@@ -68,27 +68,9 @@ async fn clean(args: &CleanArgs) -> anyhow::Result<Exit> {
     let mut exit = Exit::Ok;
     let runs = sweep::find_leftovers(&engine).await?;
     for (run, left) in &runs {
-        match left.state {
-            RunState::Running => writeln!(out, "run {run} is still running; its containers are kept")?,
-            RunState::Unknown if !args.all => writeln!(out, "run {run} is not visible from here; --all removes it")?,
-            RunState::Ended | RunState::Unknown => {
-                writeln!(out, "run {run}")?;
-                let remaining = match args.dry_run {
-                    true => Vec::new(),
-                    false => sweep::remove_run(&engine, run, DEADLINE).await?,
-                };
-                for object in &left.objects {
-                    let result = match (args.dry_run, remaining.contains(object)) {
-                        (true, _) => "would be removed",
-                        (false, true) => "cannot be removed",
-                        (false, false) => "removed",
-                    };
-                    writeln!(out, "  {object}: {result}")?;
-                }
-                if !remaining.is_empty() {
-                    exit = Exit::CouldNotRun;
-                }
-            }
+        let left = RunLeftovers { run, state: left.state, objects: &left.objects, kept: "containers" };
+        if !leftover_list::remove(&mut out, args, left, sweep::remove_run(&engine, run, DEADLINE)).await? {
+            exit = Exit::CouldNotRun;
         }
     }
     let built = sweep::built_images(&engine).await?;

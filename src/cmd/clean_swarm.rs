@@ -3,9 +3,9 @@
 use std::io::Write as _;
 use std::time::Duration;
 
+use super::leftover_list::{self, RunLeftovers};
 use crate::cli::CleanArgs;
 use crate::exit::Exit;
-use crate::stack::container::labels::RunState;
 use crate::stack::swarm::{DockerClient, sweep};
 
 /// How long the removal of one run may take.
@@ -18,27 +18,9 @@ pub(super) async fn clean(args: &CleanArgs) -> anyhow::Result<Exit> {
     let mut exit = Exit::Ok;
     let runs = sweep::find_leftovers(&docker).await?;
     for (run, left) in &runs {
-        match left.state {
-            RunState::Running => writeln!(out, "run {run} is still running; its services are kept")?,
-            RunState::Unknown if !args.all => writeln!(out, "run {run} is not visible from here; --all removes it")?,
-            RunState::Ended | RunState::Unknown => {
-                writeln!(out, "run {run}")?;
-                let remaining = match args.dry_run {
-                    true => Vec::new(),
-                    false => sweep::remove_run(&docker, run, DEADLINE).await?,
-                };
-                for object in &left.objects {
-                    let result = match (args.dry_run, remaining.contains(object)) {
-                        (true, _) => "would be removed",
-                        (false, true) => "cannot be removed",
-                        (false, false) => "removed",
-                    };
-                    writeln!(out, "  {object}: {result}")?;
-                }
-                if !remaining.is_empty() {
-                    exit = Exit::CouldNotRun;
-                }
-            }
+        let left = RunLeftovers { run, state: left.state, objects: &left.objects, kept: "services" };
+        if !leftover_list::remove(&mut out, args, left, sweep::remove_run(&docker, run, DEADLINE)).await? {
+            exit = Exit::CouldNotRun;
         }
     }
     if runs.is_empty() {

@@ -25,6 +25,7 @@ mod guard;
 mod history;
 mod init;
 mod keep;
+mod leftover_list;
 mod lint;
 mod list;
 mod live;

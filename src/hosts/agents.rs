@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -54,8 +54,8 @@ pub enum AgentsError {
     NoAddress,
     #[error("the connection to the coordinator on the manager is broken")]
     Coordinator(#[source] io::Error),
-    #[error("the coordinator on the manager has ended; its container may say why in `docker logs {container}`")]
-    Ended { container: String },
+    #[error("the coordinator on the manager has ended; {} may say why", log.display())]
+    Ended { log: PathBuf },
     #[error("{0}")]
     Failed(String),
 }
@@ -64,6 +64,8 @@ pub enum AgentsError {
 #[derive(Debug)]
 struct CoordinatorClient {
     container: String,
+    /// Where it writes its errors.
+    log: PathBuf,
     input: ChildStdin,
     output: MessageReader<ChildStdout>,
     _docker: Child,
@@ -186,12 +188,13 @@ impl CoordinatorClient {
         std::fs::remove_dir_all(&keys_folder).map_err(AgentsError::WriteKeys)?;
         copied?;
         let mut command = swarm.docker.command(&["start", "--attach", "--interactive", &container]);
-        let log = std::fs::File::create(folder.join("coordinator.log")).map_err(AgentsError::Coordinator)?;
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
+        let log = folder.join("coordinator.log");
+        let log_file = std::fs::File::create(&log).map_err(AgentsError::Coordinator)?;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log_file);
         let mut docker = command.spawn().map_err(AgentsError::Coordinator)?;
         let (input, output) = (docker.stdin.take(), docker.stdout.take());
-        let (Some(input), Some(output)) = (input, output) else { return Err(AgentsError::Ended { container }) };
-        Ok(CoordinatorClient { container, input, output: MessageReader::new(output), _docker: docker })
+        let (Some(input), Some(output)) = (input, output) else { return Err(AgentsError::Ended { log }) };
+        Ok(CoordinatorClient { container, log, input, output: MessageReader::new(output), _docker: docker })
     }
 
     /// Connects to the agents, which may still be starting.
@@ -212,7 +215,7 @@ impl CoordinatorClient {
     async fn request(&mut self, request: &CoordinatorRequest) -> Result<CoordinatorReport, AgentsError> {
         send(&mut self.input, request).await.map_err(AgentsError::Coordinator)?;
         let report = self.output.next().await.map_err(AgentsError::Coordinator)?;
-        report.ok_or_else(|| AgentsError::Ended { container: self.container.clone() })
+        report.ok_or_else(|| AgentsError::Ended { log: self.log.clone() })
     }
 }
 
