@@ -195,7 +195,7 @@ impl SwarmStacks {
     /// Stops a stack, and waits until it is gone from its nodes.
     ///
     /// # Errors
-    /// Something of it may be left.
+    /// Some of its objects may remain.
     pub async fn stop(&mut self, running: RunningStack) -> Result<(), BackendError> {
         let remote = self.running.remove(&running.entry());
         let stopped = running.stop().await.map_err(BackendError::Stop);

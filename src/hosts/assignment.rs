@@ -180,7 +180,7 @@ fn label_list(labels: &BTreeMap<String, String>) -> String {
     labels.join(" ")
 }
 
-/// What there is, for a reader who has to change a label or a name.
+/// Lists the nodes with their labels, to show which label or name must change.
 fn node_list(nodes: &[Node]) -> String {
     let mut nodes: Vec<&Node> = nodes.iter().collect();
     nodes.sort_by_key(|node| &node.name);

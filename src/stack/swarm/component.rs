@@ -14,7 +14,7 @@ use crate::stack::container::python_environment::MountedEnvironment;
 /// The largest config of a swarm, in bytes. The engine refuses 500 KiB.
 const MAX_CONFIG_BYTES: u64 = 500 * 1000;
 
-/// The user of a component: `nobody` on every distribution.
+/// The user that components run as: `nobody` on every distribution.
 const USER: &str = "65534:65534";
 
 /// The files that a component needs on its node.

@@ -56,7 +56,7 @@ impl DockerClient {
         command
     }
 
-    /// Runs a command and returns what it prints. `operation` is said in an error.
+    /// Runs a command and returns what it prints. An error names the `operation`.
     ///
     /// # Errors
     /// [`DockerError`].

@@ -362,7 +362,7 @@ fn possible(recording: Recording, stack: &model::Stack) -> Result<Recording, Sta
     }
 }
 
-/// Sorts the files of a component. Reading an environment starts a program for each native module of it, so it blocks.
+/// Sorts the files of a component. Reading an environment starts a program for each of its native modules, so it blocks.
 async fn component_files(spec: &ComponentSpec, visit: &Path) -> Result<ComponentFiles, StartError> {
     let mut files =
         ComponentFiles::of_inputs(&spec.inputs, visit).map_err(io_error("read the files of a component"))?;

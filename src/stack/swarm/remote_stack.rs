@@ -22,7 +22,7 @@ pub struct StackPlaces {
     pub server: NodePlace,
 }
 
-/// A stack in the swarm, beside what every backend knows of it.
+/// The part of a running stack that only the swarm backend has.
 #[derive(Debug)]
 pub struct RemoteStack {
     /// From the client inwards.

@@ -93,7 +93,7 @@ impl TaskDescription {
     }
 }
 
-/// Waits until `number` tasks of a service run. `service` is said in an error.
+/// Waits until `number` tasks of a service run. An error names the `service`.
 ///
 /// # Errors
 /// One of them cannot be started, or has ended.

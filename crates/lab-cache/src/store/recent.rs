@@ -1,7 +1,7 @@
 //! Small responses that this thread has read: a hit needs no more than the metadata of its file then.
 //!
-//! A response is used as long as its file has the version that was read, so a file that was changed, replaced or removed, by
-//! whomever, has the same effect as without this.
+//! A response is used as long as its file has the version that was read. A change or removal of the file, by any process, has
+//! the same effect as without this memory.
 
 use std::cell::RefCell;
 use std::path::Path;
