@@ -5,35 +5,14 @@
 #[path = "setup/app.rs"]
 mod app_setup;
 
-use std::convert::Infallible;
-use std::future::{Ready, ready};
 use std::hint::black_box;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use app_setup::{request, respond, rules};
+use app_setup::{Sink, forwarded_request, proxy_fix_of_all_fields, request, respond, rules};
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::Method;
-use lab_app::{Environ, ProxyFix, sample};
-use tower_service::Service;
-
-/// An app that only takes the environ.
-#[derive(Clone)]
-struct Sink;
-
-impl<B> Service<http::Request<B>> for Sink {
-    type Response = Option<Environ>;
-    type Error = Infallible;
-    type Future = Ready<Result<Option<Environ>, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
-        ready(Ok(request.extensions_mut().remove()))
-    }
-}
+use lab_app::{ProxyFix, sample};
+use tower_service::Service as _;
 
 fn routing(criterion: &mut Criterion) {
     let map = rules();
@@ -60,13 +39,7 @@ fn proxy_fix(criterion: &mut Criterion) {
     group.bench_function("x_for, x_proto", |bencher| {
         bencher.iter_batched(|| request.clone(), |request| article.call(request), criterion::BatchSize::SmallInput);
     });
-    let mut all = ProxyFix::new(Sink).x_host(1).x_port(1).x_prefix(1);
-    let mut request = request;
-    for (name, value) in [("host", "shop.example:8443"), ("port", "8443"), ("prefix", "/shop")] {
-        // OK because the benchmark's own header fields are valid
-        let name = http::HeaderName::try_from(format!("x-forwarded-{name}")).expect("a valid name");
-        request.headers_mut().insert(name, http::HeaderValue::from_static(value));
-    }
+    let (mut all, request) = (proxy_fix_of_all_fields(), forwarded_request());
     group.bench_function("all five", |bencher| {
         bencher.iter_batched(|| request.clone(), |request| all.call(request), criterion::BatchSize::SmallInput);
     });

@@ -1,13 +1,14 @@
 //! The cost of measuring: recording a request, and turning rounds into an estimate.
 
+#[path = "setup/load.rs"]
+mod load_setup;
+
 use std::hint::black_box;
-use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use lab_load::accounting::{Recorder, RequestOutcome, Window};
-use lab_load::wire::histogram;
-use lab_load::wire::{ArrivalProcess, Schedule, Share, Stage};
+use lab_load::wire::{ArrivalProcess, histogram};
 use lab_stats::estimate;
 use lab_stats::signed_rank;
 
@@ -32,8 +33,7 @@ fn recording(criterion: &mut Criterion) {
         });
     });
     group.bench_function("encode", |bencher| {
-        let mut histogram = histogram::empty();
-        (0..10_000).for_each(|us| histogram.saturating_record(us * 7));
+        let histogram = load_setup::histogram();
         bencher.iter(|| histogram::encode(black_box(&histogram)));
     });
     group.finish();
@@ -42,7 +42,7 @@ fn recording(criterion: &mut Criterion) {
 fn statistics(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("stats");
     for rounds in [10, 30, 100] {
-        let log_ratios: Vec<f64> = (0..rounds).map(|round| f64::from(round * 7 % 13) / 100.0).collect();
+        let log_ratios = load_setup::log_ratios(rounds);
         group.bench_function(format!("estimate/{rounds}"), |bencher| {
             bencher.iter(|| estimate::estimate(black_box(&log_ratios), 0.95));
         });
@@ -55,12 +55,8 @@ fn statistics(criterion: &mut Criterion) {
 
 fn schedules(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("schedule");
-    let lasts = Duration::from_secs(10);
-    let stretch = |rate| Stage { rate_per_s: NonZeroU32::new(rate).unwrap(), lasts };
-    for (name, arrivals) in [("uniform", ArrivalProcess::Uniform), ("poisson", ArrivalProcess::Poisson { seed: 2011 })]
-    {
-        let schedule =
-            Schedule { stages: vec![stretch(500), stretch(1000), stretch(1500)], arrivals, share: Share::WHOLE };
+    for (name, arrivals) in [("uniform", ArrivalProcess::Uniform), ("poisson", load_setup::POISSON)] {
+        let schedule = load_setup::schedule(arrivals);
         group.bench_function(format!("{name}/30000"), |bencher| {
             bencher.iter(|| black_box(&schedule).instants().map(|at| at.as_nanos()).max());
         });

@@ -10,7 +10,8 @@ use lab_stats::verdict::{Direction, InconclusiveReason, Verdict};
 use crate::callgrind::Counts;
 use crate::criterion::Times;
 
-/// Where the linker puts a loop moves it by several per cent without any change in it, in every round alike.
+/// Where the linker puts a loop moves it by several per cent without any change in it, in every round alike. Beyond the margin, a
+/// path that executes as many instructions as before does not fail.
 pub(crate) const TIME_MARGIN: f64 = 0.10;
 
 pub(crate) const INSTRUCTIONS_MARGIN: f64 = 0.01;
@@ -22,6 +23,8 @@ pub(crate) struct Tally {
     failed: usize,
     improved: usize,
     inconclusive: usize,
+    /// Slower without more instructions.
+    unexplained: usize,
 }
 
 impl Tally {
@@ -40,12 +43,56 @@ impl Tally {
         *count += 1;
         word
     }
+
+    /// Counts a benchmark that became slower without executing more instructions. Returns its word.
+    fn add_unexplained(&mut self) -> &'static str {
+        self.unexplained += 1;
+        "slower"
+    }
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tally { passed, failed, improved, inconclusive } = self;
-        write!(f, "{passed} passed, {failed} failed, {improved} improved, {inconclusive} inconclusive")
+        let Tally { passed, failed, improved, inconclusive, unexplained } = self;
+        write!(f, "{passed} passed, {failed} failed, {improved} improved, {inconclusive} inconclusive")?;
+        match unexplained {
+            0 => Ok(()),
+            count => write!(
+                f,
+                ", {count} slower with the same instructions: the linker placed the code elsewhere, or it waits for memory"
+            ),
+        }
+    }
+}
+
+/// The instructions of the hot paths in two versions, as far as both were counted.
+#[derive(Default)]
+pub(crate) struct Instructions {
+    pub(crate) base: Counts,
+    pub(crate) head: Counts,
+}
+
+impl Instructions {
+    /// The ratio of a path's instructions, if both versions have the path.
+    fn ratio(&self, name: &str) -> Option<f64> {
+        Some(self.head.get(name)? / self.base.get(name)?)
+    }
+
+    /// Prints a line for each path. Counts repeat, so that a ratio needs no interval.
+    pub(crate) fn report(&self, tally: &mut Tally) {
+        let Instructions { base, head } = self;
+        let width = base.keys().chain(head.keys()).map(|name| name.chars().count()).max().unwrap_or(0);
+        for (name, count) in head {
+            let (Some(before), Some(ratio)) = (base.get(name), self.ratio(name)) else {
+                println!("  {name:<width$}  new: compared with nothing ({count:.0})");
+                continue;
+            };
+            let word = tally.add(instructions_verdict(ratio));
+            println!("  {name:<width$}  {word:<12}  {ratio:.4}  {before:.0} → {count:.0}");
+        }
+        for name in base.keys().filter(|name| !head.contains_key(*name)) {
+            println!("  {name:<width$}  gone");
+        }
     }
 }
 
@@ -78,14 +125,14 @@ impl Comparison {
     }
 
     /// Prints a line for each benchmark.
-    pub(crate) fn report(&self, tally: &mut Tally) {
-        for line in self.lines(tally) {
+    pub(crate) fn report(&self, instructions: &Instructions, tally: &mut Tally) {
+        for line in self.lines(instructions, tally) {
             println!("  {line}");
         }
     }
 
     /// The benchmarks share the error of a run, as the metrics of lab's own gate do.
-    fn lines(&self, tally: &mut Tally) -> Vec<String> {
+    fn lines(&self, instructions: &Instructions, tally: &mut Tally) -> Vec<String> {
         let rounds = self.series.iter().map(|(_, log_ratios)| log_ratios.len() as u32).max().unwrap_or(0);
         let Ok(looks) = Looks::new(vec![rounds]) else { return vec!["nothing to compare".to_owned()] };
         let tests = self.series.iter().map(|(_, log_ratios)| MetricTest {
@@ -101,6 +148,14 @@ impl Comparison {
             let interval = result
                 .change
                 .map_or_else(String::new, |change| format!("  {:.3} … {:.3}", change.lower.exp(), change.upper.exp()));
+            let counted = instructions.ratio(name);
+            let is_unexplained = result.verdict == Verdict::Fail
+                && counted.is_some_and(|ratio| instructions_verdict(ratio) == Verdict::Pass);
+            if is_unexplained {
+                let word = tally.add_unexplained();
+                let counted = counted.unwrap_or(f64::NAN);
+                return format!("{name:<width$}  {word:<12}  {ratio:.3}{interval}; instructions {counted:.4}");
+            }
             let further = match result.verdict {
                 Verdict::Inconclusive(InconclusiveReason::TooFewRounds(rounds)) => {
                     format!("; {rounds} more rounds would probably decide it")
@@ -120,24 +175,8 @@ impl Comparison {
     }
 }
 
-/// Prints a line for each path. Counts repeat, so that a ratio needs no interval.
-pub(crate) fn report_instructions(before: &Counts, now: &Counts, tally: &mut Tally) {
-    let width = before.keys().chain(now.keys()).map(|name| name.chars().count()).max().unwrap_or(0);
-    for (name, count) in now {
-        let Some(base) = before.get(name) else {
-            println!("  {name:<width$}  new: compared with nothing ({count:.0})");
-            continue;
-        };
-        let word = tally.add(instructions_verdict(*base, *count));
-        println!("  {name:<width$}  {word:<12}  {:.4}  {base:.0} → {count:.0}", count / base);
-    }
-    for name in before.keys().filter(|name| !now.contains_key(*name)) {
-        println!("  {name:<width$}  gone");
-    }
-}
-
-fn instructions_verdict(before: f64, now: f64) -> Verdict {
-    match now / before - 1.0 {
+fn instructions_verdict(ratio: f64) -> Verdict {
+    match ratio - 1.0 {
         change if change > INSTRUCTIONS_MARGIN => Verdict::Fail,
         change if change < -INSTRUCTIONS_MARGIN => Verdict::Improved,
         _ => Verdict::Pass,
@@ -160,7 +199,7 @@ mod tests {
         let base = rounds(&[("head/parse", 100.0), ("phases/one", 50.0), ("phases/old", 1.0)]);
         let head = rounds(&[("head/parse", 121.0), ("phases/one", 50.5), ("phases/new", 1.0)]);
         let mut tally = Tally::default();
-        let lines = Comparison::of_times(&base, &head).lines(&mut tally);
+        let lines = Comparison::of_times(&base, &head).lines(&Instructions::default(), &mut tally);
         let starts = ["head/parse  FAIL          1.210  1.210 … 1.210", "phases/one  pass          1.010  1.010"];
         for (line, start) in lines.iter().zip(starts) {
             assert!(line.starts_with(start), "{lines:?}");
@@ -171,10 +210,22 @@ mod tests {
     }
 
     #[test]
-    fn one_per_cent_more_instructions_is_the_margin() {
-        for (now, verdict) in [(1000.0, Verdict::Pass), (1009.0, Verdict::Pass), (1011.0, Verdict::Fail)] {
-            assert_eq!(instructions_verdict(1000.0, now), verdict);
+    fn same_instructions_excuse_a_slower_time() {
+        let comparison = Comparison::of_times(&rounds(&[("head/parse", 100.0)]), &rounds(&[("head/parse", 121.0)]));
+        let counts = |count: f64| Counts::from([("head/parse".to_owned(), count)]);
+        for (now, word, is_failure) in [(1002.0, "slower  ", false), (1012.0, "FAIL  ", true)] {
+            let mut tally = Tally::default();
+            let lines = comparison.lines(&Instructions { base: counts(1000.0), head: counts(now) }, &mut tally);
+            assert!(lines[0].contains(word), "{lines:?}");
+            assert_eq!(tally.has_failures(), is_failure, "{tally}");
         }
-        assert_eq!(instructions_verdict(1000.0, 980.0), Verdict::Improved);
+    }
+
+    #[test]
+    fn one_per_cent_more_instructions_is_the_margin() {
+        let cases = [(1.0, Verdict::Pass), (1.009, Verdict::Pass), (1.011, Verdict::Fail), (0.98, Verdict::Improved)];
+        for (ratio, verdict) in cases {
+            assert_eq!(instructions_verdict(ratio), verdict);
+        }
     }
 }
