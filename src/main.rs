@@ -5,6 +5,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use lab::cli::Cli;
 use lab::exit::Exit;
+use mimalloc::MiMalloc;
+
+/// Streams of HTTP/2 allocate for each request. With glibc's allocator, such a request costs the proxy a tenth more CPU time.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     match Cli::try_parse() {

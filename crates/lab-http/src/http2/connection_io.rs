@@ -13,13 +13,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::traffic::Traffic;
-use crate::pool;
+use crate::pool::{self, ReadBuffer};
 
 /// Frames collect up to this many bytes. This is the size of a TLS record, so a larger buffer would save system calls only.
 const COLLECTED: usize = 16 * 1024;
 /// How much is read at a time from a connection that is closing.
 const DISCARDED: usize = 4 * 1024;
-/// The most parts of one write: what was collected, the head of a frame, its content.
+/// The most parts of one write: the collected frames, the head of a frame, its content.
 const PARTS: usize = 4;
 
 /// The time limits of a connection.
@@ -115,7 +115,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Inner<IO> {
         self.bound(flushed, cx)
     }
 
-    /// Writes once: what was collected, and behind it `content`. Returns how many bytes of `content` were written.
+    /// Writes once: the collected frames, and behind them `content`. Returns how many bytes of `content` were written.
     fn poll_write_through(&mut self, content: &[IoSlice<'_>], cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut parts = [IoSlice::new(&[]); PARTS];
         let mut count = 0;
@@ -169,7 +169,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Inner<IO> {
     fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = into.filled().len();
         if self.received.is_empty() {
-            ready!(Pin::new(&mut self.io).poll_read(cx, into))?;
+            // TLS clears the space that it reads into. `h2` reads after each finished stream and offers kilobytes, and
+            // mostly nothing has arrived.
+            let mut buffer = ReadBuffer::take();
+            let length = into.remaining().min(buffer.len());
+            let mut read = ReadBuf::new(&mut buffer[..length]);
+            ready!(Pin::new(&mut self.io).poll_read(cx, &mut read))?;
+            into.put_slice(read.filled());
         } else {
             let length = self.received.len().min(into.remaining());
             into.put_slice(&self.received[..length]);
