@@ -74,7 +74,7 @@ pub trait Backend {
         visit: &str,
     ) -> impl Future<Output = Result<DriveResult, BackendError>>;
 
-    /// Stops the stack and waits until nothing of it is left.
+    /// Stops the stack and waits until all its processes have ended.
     fn stop(&mut self, running: Self::Running) -> impl Future<Output = Result<(), BackendError>>;
 }
 

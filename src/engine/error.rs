@@ -8,7 +8,7 @@ use crate::hosts::agents::AgentsError;
 use crate::hosts::assignment::AssignmentError;
 use crate::stack::container::run_network::RunNetworkError;
 use crate::stack::running::{ComponentFailure, SampleError};
-use crate::stack::swarm::SwarmError;
+use crate::stack::swarm::{DockerError, SwarmError};
 use crate::stack::{Role, StartError};
 use lab_load::wire::{DivisionError, ProtocolError};
 use lab_stats::clock::UncertainWindow;
@@ -68,6 +68,14 @@ pub enum SwarmDriveError {
     Component(#[from] SwarmError),
     #[error("the stack does not run in the swarm")]
     NotRunning,
+    #[error("the node {node} is {state}")]
+    NodeLost {
+        node: String,
+        /// What it is instead of ready: `down`, for example.
+        state: String,
+    },
+    #[error("the nodes of the swarm are unknown")]
+    Nodes(#[source] DockerError),
 }
 
 /// Why a driver has no outcome.

@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::measure::procfs::{self, ProcfsError};
 
-/// How long subprocesses may take to stop. A busy container engine needs most of it.
+/// How long subprocesses may take to stop. A busy container engine needs most of this time.
 const STOP_DEADLINE: Duration = Duration::from_secs(45);
 
 /// Time between two looks for subprocesses that have not ended yet.

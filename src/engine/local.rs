@@ -76,7 +76,7 @@ impl Backend for Local {
             (scenario::Backend::Container, None) => Err(BackendError::NoContainerEngine),
             (scenario::Backend::Swarm, _) => {
                 let swarm = self.swarm.as_mut().ok_or(BackendError::NoSwarm)?;
-                Ok(swarm.start(stack, visit, recording).await?)
+                swarm.start(stack, visit, recording).await
             }
         }
     }

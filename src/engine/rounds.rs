@@ -14,7 +14,7 @@ use lab_stats::blocks::{Visit, schedule};
 
 /// One sample of rounds.
 pub(super) struct Sample<'a> {
-    /// The rounds of it that an interrupted run has finished, in order.
+    /// Its rounds that an interrupted run has finished, in order.
     pub(super) earlier: Vec<RoundRecord>,
     /// Whether everything is decided, given all its rounds so far and the number of looks made.
     pub(super) is_decided: &'a mut dyn FnMut(&[RoundRecord], usize) -> bool,

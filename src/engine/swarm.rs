@@ -18,7 +18,6 @@ use crate::measure::footprint::Peaks;
 use crate::measure::machine::Machine;
 use crate::record::{ComponentUse, DriverShare, SharedWindow, micros};
 use crate::scenario::model::{Backend, Driver, Load, NodePlacement, Scenario, Stack};
-use crate::stack::StartError;
 use crate::stack::process::ProcessLauncher;
 use crate::stack::recording::Recording;
 use crate::stack::running::RunningStack;
@@ -30,6 +29,7 @@ use lab_load::wire::DrivePlan;
 /// The stacks of a run in a swarm.
 #[derive(Debug)]
 pub struct SwarmStacks {
+    docker: DockerClient,
     launcher: SwarmLauncher,
     agents: Agents,
     nodes: Vec<Node>,
@@ -116,10 +116,10 @@ impl SwarmStacks {
         match SwarmStacks::prepare(process, &swarm, (plan, placement)).await {
             Ok((process, images, agents, nodes, placement)) => {
                 let launcher = SwarmLauncher::new(process, swarm, images, agents.coordinator());
-                Ok(SwarmStacks { launcher, agents, nodes, placement, running: BTreeMap::new() })
+                Ok(SwarmStacks { docker, launcher, agents, nodes, placement, running: BTreeMap::new() })
             }
             Err(error) => {
-                // Why the run did not start matters more than what is left, which the reaper has written into its log.
+                // Why the run did not start matters more than the leftovers, which the reaper has logged.
                 let _ = swarm.close().await;
                 Err(error)
             }
@@ -143,21 +143,37 @@ impl SwarmStacks {
     /// Starts a stack.
     ///
     /// # Errors
-    /// A service cannot be started.
+    /// A node or the coordinator is lost, or a service cannot be started.
     pub async fn start(
         &mut self,
         stack: &Stack,
         visit: &str,
         recording: Recording,
-    ) -> Result<RunningStack, StartError> {
+    ) -> Result<RunningStack, BackendError> {
+        self.check_participants().await?;
         let assigned = assign(&self.placement, stack.proxy.is_some(), &self.nodes);
-        let Assignment { proxy, server, .. } = assigned
-            .map_err(|error| StartError::Unavailable { role: crate::stack::Role::Server, reason: error.to_string() })?;
+        let Assignment { proxy, server, .. } = assigned.map_err(SwarmDriveError::from)?;
         let place = |Place { node, cores }: Place| NodePlace { node: self.nodes[node].id.clone(), cores };
         let places = StackPlaces { proxy: proxy.map(place), server: place(server) };
         let (running, remote) = self.launcher.start(stack, &places, visit, recording).await?;
         self.running.insert(running.entry(), remote);
         Ok(running)
+    }
+
+    /// Checks that the coordinator and all nodes with agents are still there. Otherwise the swarm would wait for a lost node.
+    async fn check_participants(&mut self) -> Result<(), SwarmDriveError> {
+        self.agents.check_coordinator()?;
+        let now = swarm::nodes(&self.docker).await.map_err(SwarmDriveError::Nodes)?;
+        for known in self.nodes.iter().filter(|node| self.agents.position(&node.id).is_some()) {
+            let state = match now.iter().find(|node| node.id == known.id) {
+                Some(node) => node.unavailable.clone(),
+                None => Some("no longer in the swarm".to_owned()),
+            };
+            if let Some(state) = state {
+                return Err(SwarmDriveError::NodeLost { node: known.name.clone(), state });
+            }
+        }
+        Ok(())
     }
 
     /// Whether a stack is one of these.

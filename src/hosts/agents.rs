@@ -68,7 +68,7 @@ struct CoordinatorClient {
     log: PathBuf,
     input: ChildStdin,
     output: MessageReader<ChildStdout>,
-    _docker: Child,
+    docker: Child,
 }
 
 /// A container as `docker inspect` describes it.
@@ -110,7 +110,7 @@ impl Agents {
         create_service(swarm, &service, image, (nodes, positions), is_pulled, &create_secrets(swarm, &agent).await?)
             .await?;
         let mut coordinator = CoordinatorClient::start(swarm, image, &coordinator, folder).await?;
-        let tasks = wait_until_running(&swarm.docker, &service, "the agents", positions.len()).await?;
+        let tasks = wait_until_running(&swarm.docker, &service, "the agent", positions.len()).await?;
         let mut addresses = Vec::new();
         for position in positions {
             let node = nodes[*position].id.clone();
@@ -143,6 +143,17 @@ impl Agents {
     #[must_use]
     pub fn node(&self, position: usize) -> Option<&str> {
         self.nodes.get(position).map(String::as_str)
+    }
+
+    /// Checks that the coordinator has not ended, as it does when the engine of the manager is stopped.
+    ///
+    /// # Errors
+    /// [`AgentsError::Ended`].
+    pub fn check_coordinator(&mut self) -> Result<(), AgentsError> {
+        match self.coordinator.docker.try_wait() {
+            Ok(None) => Ok(()),
+            _ => Err(AgentsError::Ended { log: self.coordinator.log.clone() }),
+        }
     }
 
     /// Carries out a drive.
@@ -194,7 +205,7 @@ impl CoordinatorClient {
         let mut docker = command.spawn().map_err(AgentsError::Coordinator)?;
         let (input, output) = (docker.stdin.take(), docker.stdout.take());
         let (Some(input), Some(output)) = (input, output) else { return Err(AgentsError::Ended { log }) };
-        Ok(CoordinatorClient { container, log, input, output: MessageReader::new(output), _docker: docker })
+        Ok(CoordinatorClient { container, log, input, output: MessageReader::new(output), docker })
     }
 
     /// Connects to the agents, which may still be starting.

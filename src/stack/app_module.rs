@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::{StartError, io_error, write_file};
+use super::{StartError, create_folder, write_file};
 use crate::catalog::kind::Interface;
 use crate::scenario::model::PythonApp;
 
@@ -22,7 +22,7 @@ pub(super) fn write(
     folder: &Path,
     observer: Option<&str>,
 ) -> Result<PythonApp, StartError> {
-    std::fs::create_dir_all(folder).map_err(io_error(format!("create {}", folder.display())))?;
+    create_folder(folder)?;
     write_file(&folder.join(format!("{MODULE}.py")), &text(app, path, observer))?;
     if observer.is_some() {
         write_file(&folder.join(format!("{OBSERVER_MODULE}.py")), OBSERVER)?;

@@ -5,14 +5,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// The names of its files in the folder of a visit.
-const CERTIFICATE: &str = "stand-in.crt";
-const KEY: &str = "stand-in.key";
+const CERTIFICATE: &str = "placeholder.crt";
+const KEY: &str = "placeholder.key";
 
 /// The file of the certificate, or of its key, in `folder`. Both are made with the first of them.
 ///
 /// # Errors
 /// They cannot be written.
-pub(super) fn stand_in(folder: &Path, is_key: bool) -> io::Result<PathBuf> {
+pub(super) fn placeholder(folder: &Path, is_key: bool) -> io::Result<PathBuf> {
     let (certificate, key) = (folder.join(CERTIFICATE), folder.join(KEY));
     if !key.exists() {
         let pair = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).map_err(io::Error::other)?;

@@ -11,7 +11,10 @@ use super::command::{TlsMarks, Values};
 use super::guarded::FIRST_INHERITED_FD;
 use super::server_settings;
 use super::shell_command::ShellCommand;
-use super::{Role, StartError, app_environment, app_module, certificate, image_programs, io_error, nginx, write_file};
+use super::{
+    Role, StartError, app_environment, app_module, certificate, create_folder, image_programs, io_error, nginx,
+    write_file,
+};
 use crate::catalog::kind::{BundledFile, Interface, Language, Protocol, Run};
 use crate::catalog::template::Variable;
 use crate::catalog::{self, KindRef};
@@ -103,6 +106,13 @@ impl ComponentSpec {
         for argument in self.command.iter_mut().filter(|argument| **argument == inherited) {
             *argument = self.address.to_string();
         }
+    }
+
+    /// Whether its command line or its environment names a file at or below `folder`.
+    pub(super) fn names(&self, folder: &Path) -> bool {
+        let folder = folder.display().to_string();
+        let environment = self.environment.iter().map(|(_, value)| value);
+        self.command.iter().chain(environment).any(|text| text.contains(&folder))
     }
 }
 
@@ -242,7 +252,8 @@ pub(super) fn resolve_proxy(
         (Some(relocated), _) => relocated.text.clone(),
         (None, Language::Marks) if TlsMarks::are_in(&text) => {
             let tls = reserve(&mut *context.reserve, Role::Proxy)?;
-            let file = |is_key| certificate::stand_in(context.visit, is_key).map_err(io_error("write a certificate"));
+            let file =
+                |is_key| certificate::placeholder(context.visit, is_key).map_err(io_error("write a certificate"));
             let (certificate, key) = (file(false)?, file(true)?);
             let text = TlsMarks { address: tls, certificate: &certificate, key: &key }.fill(&values.marked(&text));
             tls_address = Some(tls);
@@ -366,7 +377,7 @@ fn app_folder(app: &PythonApp, visit: &Path) -> Result<PathBuf, StartError> {
         return Ok(path.clone());
     }
     let folder = visit.join("app");
-    std::fs::create_dir_all(&folder).map_err(io_error(format!("create {}", folder.display())))?;
+    create_folder(&folder)?;
     let text = catalog::app(&app.module).unwrap_or_default().to_owned();
     write_bundled(&folder, &BundledFile { name: format!("{}.py", app.module), text })?;
     Ok(folder)

@@ -22,7 +22,7 @@ pub fn read(file: &Path) -> Result<Vec<(String, String)>, EnvFileError> {
     parse(&text).map_err(|(line, problem)| EnvFileError::Line { file: file.to_owned(), line, problem })
 }
 
-/// The variables in `text`. The error is the number of a line and what is wrong with it.
+/// The variables in `text`. The error is a line's number and its fault.
 fn parse(text: &str) -> Result<Vec<(String, String)>, (usize, String)> {
     let mut variables = Vec::new();
     for (index, line) in text.lines().enumerate() {

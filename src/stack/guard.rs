@@ -69,7 +69,7 @@ pub fn exec(parent: u32, program: &[String]) -> io::Error {
     Command::new(name).args(arguments).exec()
 }
 
-/// Restricts the calling process, and what it starts, to `cores`.
+/// Restricts the calling process and its future children to `cores`.
 ///
 /// # Errors
 /// When none of the cores exists or is allowed.
@@ -92,7 +92,7 @@ async fn supervise(guard: &Guard) -> io::Result<i32> {
         () = end_of_input() => {}
     }
     if let Some(group) = group {
-        // An error means that the group is gone already, which is what is wanted.
+        // An error means that the group is gone already, as it should be.
         let _ = rustix::process::kill_process_group(group, Signal::TERM);
     }
     match tokio::time::timeout(guard.grace, child.wait()).await {
@@ -124,7 +124,7 @@ pub(super) async fn end_of_input() {
     while !matches!(pipe.read(&mut byte).await, Ok(0) | Err(_)) {}
 }
 
-/// Kills what is left of the descendants, daemons included, until none is left.
+/// Kills the remaining descendants, daemons included, until none is left.
 fn end_descendants() {
     let own = std::process::id();
     // Each pass can find children of the ones killed in the pass before; a bound keeps a fork bomb from holding us.

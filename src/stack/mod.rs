@@ -1,7 +1,7 @@
 //! Stacks: start, wait until ready, stop; logs and addresses.
 //!
 //! A stack is started as a user would start it, from the same files, but on ports that lab has bound before and in a
-//! process tree that cannot outlive lab. Nothing here knows what is asked of a stack, or why.
+//! process tree that cannot outlive lab. Nothing here knows what a stack is for.
 
 pub mod command;
 pub mod container;
@@ -24,6 +24,7 @@ mod app_environment;
 mod app_module;
 pub mod app_observer;
 mod certificate;
+mod container_addresses;
 mod failure_cause;
 mod image_programs;
 mod nginx;
@@ -142,6 +143,10 @@ pub enum StartError {
 fn io_error(operation: impl Into<String>) -> impl FnOnce(std::io::Error) -> StartError {
     let operation = operation.into();
     move |source| StartError::Io { operation, source }
+}
+
+fn create_folder(folder: &Path) -> Result<(), StartError> {
+    std::fs::create_dir_all(folder).map_err(io_error(format!("create {}", folder.display())))
 }
 
 fn write_file(path: &Path, text: &str) -> Result<(), StartError> {

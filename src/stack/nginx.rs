@@ -37,12 +37,12 @@ pub(super) fn relocate(source: &str, file: &Path, place: Place<'_>) -> Result<Re
     let Place { upstream, logs, access_logs, folder, documents, is_process, reserve } = place;
     let home = file.parent().unwrap_or(Path::new(""));
     let mut include = |directive: &Directive| lab_nginx_conf::included_nearby(directive, &directive.file, home);
-    let mut stand_in = |named: &CertificateFile<'_>| match named.path.exists() {
+    let mut placeholder = |named: &CertificateFile<'_>| match named.path.exists() {
         true => Ok(None),
-        false => certificate::stand_in(folder, named.is_key).map(Some),
+        false => certificate::placeholder(folder, named.is_key).map(Some),
     };
     let has_user = &|name: &str| !is_process || has_user(name);
-    let (include, stand_in, is_here) = (&mut include, &mut stand_in, &Path::exists);
+    let (include, placeholder, is_here) = (&mut include, &mut placeholder, &Path::exists);
     let target = Target {
         upstream,
         folder: logs,
@@ -50,7 +50,7 @@ pub(super) fn relocate(source: &str, file: &Path, place: Place<'_>) -> Result<Re
         access_logs,
         reserve,
         include,
-        stand_in,
+        placeholder,
         is_here,
         has_user,
     };

@@ -16,7 +16,7 @@ use super::recording::Recording;
 use super::relay::{Relay, RelayedServer};
 use super::running::{ProcessScope, RunningComponent, RunningStack};
 use super::service::{ServiceContainers, ServicePlace};
-use super::{Role, StartError, io_error, nginx, ready, service, shell_command};
+use super::{Role, StartError, create_folder, io_error, nginx, ready, service, shell_command};
 use crate::catalog::KindRef;
 use crate::catalog::kind::{Interface, Language};
 use crate::provision::Installed;
@@ -120,7 +120,7 @@ impl ProcessLauncher {
         containers: Option<&dyn ServiceContainers>,
     ) -> Result<RunningStack, StartError> {
         let folder = self.folder.join(visit);
-        std::fs::create_dir_all(&folder).map_err(io_error(format!("create {}", folder.display())))?;
+        create_folder(&folder)?;
         let observer = match recording.app && stack.app != Interface::Native {
             true => Some(AppObserver::bind().map_err(io_error("open a socket for the application's requests"))?),
             false => None,

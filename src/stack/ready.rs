@@ -87,7 +87,7 @@ fn ended_early(role: Role, status: ExitStatus, log: &Path, originals: &[(String,
     StartError::Ended { role, status, cause: cause.map(|cause| cause.line), log: log.to_owned(), last_lines }
 }
 
-/// Whether it is ready now; or what was seen instead.
+/// Whether it is ready now; otherwise the reason why not.
 async fn look(probe: &Probe<'_>, component: &Guarded) -> Result<(), String> {
     if let (true, Some(guard)) = (probe.binds_itself, component.pid()) {
         match listener::owner(probe.address.port(), guard) {

@@ -37,7 +37,7 @@ pub struct Relocated {
     pub omitted: Vec<Omission>,
 }
 
-/// A directive that a run leaves out, because what it names is not on this machine.
+/// A directive that a run leaves out, because the file or user that it names is not on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Omission {
     /// Where it is.
@@ -73,8 +73,8 @@ pub struct Target<'a> {
     pub reserve: &'a mut dyn FnMut() -> io::Result<SocketAddr>,
     /// Reads the files that an `include` names.
     pub include: &'a mut dyn FnMut(&Directive) -> Result<Vec<SourceFile>, ConfError>,
-    /// A stand-in for the file of a certificate, or of its key, if that is not on this machine.
-    pub stand_in: &'a mut dyn FnMut(&CertificateFile<'_>) -> io::Result<Option<PathBuf>>,
+    /// A placeholder for the file of a certificate or key that is not on this machine.
+    pub placeholder: &'a mut dyn FnMut(&CertificateFile<'_>) -> io::Result<Option<PathBuf>>,
     /// Whether a file is on this machine.
     pub is_here: &'a dyn Fn(&Path) -> bool,
     /// Whether a user exists where nginx will run.

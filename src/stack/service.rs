@@ -11,7 +11,7 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::guarded::{Guarded, HeldPort, Output, Program};
 use super::shell_command::{self, ShellCommand};
-use super::{EXCERPT_LINES, StartError, io_error, ready};
+use super::{EXCERPT_LINES, StartError, create_folder, io_error, ready};
 use crate::catalog::service::ServiceKind;
 use crate::provision;
 use crate::scenario::model::{Readiness, Service, ServiceImage, ServiceProgram, ServiceText};
@@ -182,7 +182,7 @@ struct StartedService {
 async fn start(service: &Service, place: ServicePlace<'_>) -> Result<RunningService, StartError> {
     let ServicePlace { lab, cores, visit, .. } = place;
     let state = visit.join(format!("service-{}", service.name));
-    std::fs::create_dir_all(&state).map_err(io_error(format!("create {}", state.display())))?;
+    create_folder(&state)?;
     let environment = service.kind.map_or(Ok(Vec::new()), |kind| path_variable(&service.name, kind))?;
     let nowhere = SocketAddr::new(place.host, 0);
     let mut own = Surroundings { lab, service, cores, visit, state, address: nowhere, environment };
@@ -320,7 +320,7 @@ async fn wait(own: &Surroundings<'_>, process: &mut Guarded) -> Result<(), Start
     Err(StartError::Service { name: service.name.clone(), outcome, log, last_lines })
 }
 
-/// Whether it is ready now; or what was seen instead.
+/// Whether it is ready now; otherwise the reason why not.
 async fn look(own: &Surroundings<'_>) -> Result<(), String> {
     let message = |error: io::Error| error.to_string();
     match &own.service.readiness {

@@ -140,14 +140,14 @@ fn nginx(source: &str, file: &Path, place: ConfigPlace<'_>, is_lab: bool) -> Res
         Ok(sources.into_iter().map(|source| SourceFile { file: shown(&source.file, root), ..source }).collect())
     };
     let (upstream, target) = ("127.0.0.1:1", Path::new("."));
-    let mut stand_in = |named: &CertificateFile<'_>| {
+    let mut placeholder = |named: &CertificateFile<'_>| {
         if !named.path.exists() && !named.is_key {
             let (file, line, path) = (named.file.display(), named.line, named.path.display());
             notes.push(format!("{file}:{line}: {path} is not here; runs have a certificate that lab makes"));
         }
         Ok(None)
     };
-    let (reserve, include, stand_in) = (&mut reserve, &mut include, &mut stand_in);
+    let (reserve, include, placeholder) = (&mut reserve, &mut include, &mut placeholder);
     let (is_here, has_user) = (&Path::exists, &|name: &str| backend == Backend::Container || has_user(name));
     let target = Target {
         upstream,
@@ -156,7 +156,7 @@ fn nginx(source: &str, file: &Path, place: ConfigPlace<'_>, is_lab: bool) -> Res
         access_logs: true,
         reserve,
         include,
-        stand_in,
+        placeholder,
         is_here,
         has_user,
     };
@@ -199,7 +199,7 @@ fn read_by_twin(file: &Path, mut relocated: Relocated) -> Result<(), Configurati
                 refused.push(error);
             }
             None if refused.is_empty() => return Err(error.into()),
-            // What follows may only be due to what was blanked.
+            // Later faults may only be due to the blanked part.
             None => break,
         }
     }

@@ -9,6 +9,7 @@
 //! or is lost ends the drive without an outcome: a part of a load is another load.
 
 mod agent_clock;
+mod conclusion;
 mod driver;
 mod error;
 mod shared_drive;
@@ -19,8 +20,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use lab_load::accounting::OutcomeMerge;
-use lab_load::wire::{DriverEvent, Mode, Start, WindowEnds};
-use lab_stats::clock::{ClockModel, check_window};
+use lab_load::wire::{DriverEvent, Start, WindowEnds};
 
 use super::protocol::{AgentReport, AgentRequest};
 use agent_clock::AgentClock;
@@ -44,8 +44,6 @@ const READING_DEADLINE: Duration = Duration::from_secs(5);
 const OUTCOME_DEADLINE: Duration = Duration::from_secs(40);
 /// The longest time between two batches of readings while drivers run. They also show that every agent is still there.
 const READING_INTERVAL: Duration = Duration::from_secs(1);
-/// The protocols' documents carry whole microseconds.
-const ROUNDING: Duration = Duration::from_micros(1);
 
 /// A drive by several drivers.
 #[derive(Debug)]
@@ -333,69 +331,6 @@ impl Coordination {
         agents.dedup();
         agents.retain(|agent| self.agents[*agent].1.is_idle());
         agents
-    }
-
-    fn finish(&mut self) -> Result<SharedDrive, CoordinationError> {
-        let model = |(name, clock): &(String, AgentClock)| {
-            clock.model().map_err(|source| CoordinationError::Clock { node: name.clone(), source })
-        };
-        let models = self.agents.iter().map(model).collect::<Result<Vec<_>, _>>()?;
-        let uncertainty = self.uncertainty(&models)?;
-        // In a closed loop, each driver counts from its own sends.
-        let is_open = |driver: &Driver| matches!(driver.task.plan.mode, Mode::Open(_));
-        let shares_schedule = self.drivers.len() > 1 && self.drivers.iter().all(is_open);
-        let outcome = std::mem::replace(&mut self.merge, OutcomeMerge::new(NonZeroU32::MIN)).finish()?;
-        let issue = check_window(outcome.ledger.window, uncertainty, shares_schedule).err();
-        let clocks = models.iter().map(|model| AgentClockReport {
-            drift: model.drift(),
-            bound: model.bound(),
-            unsteadiness: model.unsteadiness(),
-        });
-        Ok(SharedDrive {
-            outcome,
-            drivers: self.drivers.iter().filter_map(|driver| driver.rates).collect(),
-            watched: self.watches.drain(..).filter_map(|watch| watch.used).collect(),
-            clocks: clocks.collect(),
-            uncertainty,
-            issue,
-        })
-    }
-
-    /// How far an end of a driver's window may be from the common one. That of a single driver is the common one.
-    fn uncertainty(&self, models: &[ClockModel]) -> Result<Duration, CoordinationError> {
-        let is_single = self.drivers.len() == 1;
-        let mut largest = Duration::ZERO;
-        for driver in &self.drivers {
-            let agent = driver.task.agent;
-            let not_covered = || CoordinationError::NotCovered { node: self.name(agent) };
-            let WindowEnds { opens, closes } = self.window.ok_or_else(not_covered)?;
-            for (read, common) in [(driver.opens, opens), (driver.closes, closes)] {
-                let found = read.and_then(|read| models[agent].reference_instant(read)).ok_or_else(not_covered)?;
-                let apart = if is_single { Duration::ZERO } else { found.at.abs_diff(common) };
-                largest = largest.max(apart + found.bound + ROUNDING);
-            }
-        }
-        Ok(largest)
-    }
-
-    /// What has held up the present phase.
-    fn overdue(&self) -> CoordinationError {
-        let mut unread = self.agents.iter().filter(|(_, clock)| !clock.is_idle());
-        if let (Phase::Reading | Phase::Closing, Some((name, _))) = (self.phase, unread.next()) {
-            return CoordinationError::SlowReadings { node: name.clone() };
-        }
-        let has_reported = self.drivers.iter().all(|driver| driver.rates.is_some());
-        let unwatched = self.watches.iter().find(|watch| watch.used.is_none());
-        if let (Phase::Running, true, Some(watch)) = (self.phase, has_reported, unwatched) {
-            return CoordinationError::NoUse { node: self.name(watch.task.agent) };
-        }
-        let is_late = |driver: &Driver| match self.phase {
-            Phase::Preparing => !driver.is_prepared,
-            _ => driver.rates.is_none(),
-        };
-        let late = (0..).zip(&self.drivers).filter(|(_, driver)| is_late(driver));
-        let drivers = late.map(|(number, driver)| (number, self.name(driver.task.agent))).collect();
-        CoordinationError::Stragglers { drivers, is_prepared: self.phase != Phase::Preparing }
     }
 
     /// Ends the drive without an outcome.

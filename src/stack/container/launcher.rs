@@ -25,19 +25,14 @@ use crate::stack::app_observer::AppObserver;
 use crate::stack::component_spec::{
     AppSurroundings, NginxSpec, ResolvedKind, SpecContext, resolve_proxy, resolve_server,
 };
+use crate::stack::container_addresses::{PROXY_PORT, SERVER, SERVER_PORT, ports, upstream};
 use crate::stack::process::ProcessLauncher;
 use crate::stack::recording::Recording;
 use crate::stack::relay::{Relay, RelayedServer};
 use crate::stack::running::{RunningComponent, RunningStack};
 use crate::stack::service::{self, RunningService, ServiceContainers, ServicePlace};
-use crate::stack::{Role, StartError, io_error};
+use crate::stack::{Role, StartError, create_folder, io_error};
 
-/// The port of the app server in its container.
-const SERVER_PORT: u16 = 8000;
-/// The first port of the proxy in its container. Its other listeners follow.
-const PROXY_PORT: u16 = 8080;
-/// The host name under which the proxy finds the server.
-const SERVER: &str = "server";
 /// The folder of the socket to which the application describes its requests.
 const OBSERVER: &str = "observer";
 
@@ -144,7 +139,7 @@ impl ContainerLauncher {
         recording: Recording,
     ) -> Result<RunningStack, StartError> {
         let visit = Visit { name: visit.to_owned(), folder: self.process.folder.join(visit) };
-        std::fs::create_dir_all(&visit.folder).map_err(io_error(format!("create {}", visit.folder.display())))?;
+        create_folder(&visit.folder)?;
         let recording = self.possible(recording, stack)?;
         let (services, variables) = self.start_services(stack, &visit).await?;
         match self.start_components(stack, &visit, recording, &variables).await {
@@ -207,7 +202,7 @@ impl ContainerLauncher {
         };
         let surroundings = AppSurroundings { observer: observer.as_ref().map(AppObserver::name), variables };
         let Launched { component: server, location, .. } = self.start_server(stack, surroundings, visit).await?;
-        let server_name = (format!("{SERVER}:{SERVER_PORT}"), format!("{{{SERVER}}}"));
+        let server_name = (upstream(), format!("{{{SERVER}}}"));
         let mut names = vec![server_name, address_name(&server, &location)];
         let mut outermost = location.address;
         let server_address = server.address;
@@ -260,9 +255,7 @@ impl ContainerLauncher {
             mounts.push(BindMount { path: visit.folder.join(OBSERVER), writable: false });
         }
         // Some kinds write their pid file there, for one.
-        let named = work.display().to_string();
-        let environment = spec.environment.iter().map(|(_, value)| value);
-        if spec.command.iter().chain(environment).any(|text| text.contains(&named)) {
+        if spec.names(&work) {
             mounts.push(BindMount { path: work, writable: true });
         }
         self.launch(spec, ContainerInputs { mounts, ..ContainerInputs::default() }, visit).await
@@ -279,10 +272,9 @@ impl ContainerLauncher {
         let kind = self.resolve_kind(stack, &proxy.kind, stack.proxy_image())?;
         let work = self.create_work_folder(&visit.folder, Role::Proxy)?;
         let mut reserve = ports(PROXY_PORT);
-        let upstream = format!("{SERVER}:{SERVER_PORT}");
         let mut context = self.context(stack, visit, &work, &mut reserve);
         context.access_logs = self.process.has_access_logs(recording);
-        let spec = resolve_proxy(proxy, &upstream, kind, &mut context)?;
+        let spec = resolve_proxy(proxy, &upstream(), kind, &mut context)?;
         let mut mounts = read_only(&spec.inputs);
         mounts.push(BindMount { path: work, writable: true });
         if let Some(NginxSpec { texts, .. }) = &spec.nginx {
@@ -349,21 +341,12 @@ impl ContainerLauncher {
     /// Creates the folder that a component may write into.
     fn create_work_folder(&self, visit: &Path, role: Role) -> Result<PathBuf, StartError> {
         let work = visit.join(role.to_string());
-        std::fs::create_dir_all(&work).map_err(io_error(format!("create {}", work.display())))?;
+        create_folder(&work)?;
         if let Some((uid, gid)) = self.network.user.owner {
             let given = std::os::unix::fs::chown(&work, Some(uid), Some(gid));
             given.map_err(io_error(format!("give away {}", work.display())))?;
         }
         Ok(work)
-    }
-}
-
-/// Hands out consecutive ports of all addresses, from `first` on.
-fn ports(first: u16) -> impl FnMut() -> io::Result<SocketAddr> {
-    let mut ports = first..;
-    move || {
-        let port = ports.next().ok_or_else(|| io::Error::other("no port is left"))?;
-        Ok(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))
     }
 }
 

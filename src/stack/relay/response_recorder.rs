@@ -9,7 +9,7 @@ use lab_http::h1::parse::ResponseParser;
 
 use super::recorder::{Unanswered, UnansweredRequest, limits};
 
-/// The status of what is no response.
+/// The status of bytes that are no response.
 const NO_STATUS: u16 = 0;
 
 pub(super) struct ResponseRecorder {

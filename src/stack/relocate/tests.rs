@@ -24,11 +24,11 @@ fn relocated_for(source: &str, file: &str, files: &[(&str, &str)], access_logs: 
     };
     let (upstream, folder) = ("127.0.0.1:50000", Path::new("/run/visit"));
     let is_here = |path: &Path| !path.starts_with("/etc/letsencrypt");
-    let mut stand_in = |named: &CertificateFile<'_>| {
+    let mut placeholder = |named: &CertificateFile<'_>| {
         Ok((!is_here(named.path))
             .then(|| PathBuf::from(if named.is_key { "/run/visit/key" } else { "/run/visit/certificate" })))
     };
-    let (reserve, include, stand_in) = (&mut reserve, &mut include, &mut stand_in);
+    let (reserve, include, placeholder) = (&mut reserve, &mut include, &mut placeholder);
     let folders = [("/app", "/project"), ("/app/static", "/project/assets/")];
     let folders = folders.map(|(named, here)| (PathBuf::from(named), PathBuf::from(here)));
     let target = Target {
@@ -38,7 +38,7 @@ fn relocated_for(source: &str, file: &str, files: &[(&str, &str)], access_logs: 
         access_logs,
         reserve,
         include,
-        stand_in,
+        placeholder,
         is_here: &is_here,
         has_user: &|user| user != "nobody-here",
     };
@@ -174,7 +174,7 @@ fn caches_move_into_the_run() {
 }
 
 #[test]
-fn certificate_that_is_not_here_has_a_stand_in() {
+fn certificate_that_is_not_here_gets_a_placeholder() {
     let source = "http { server { listen 443 ssl; ssl_certificate /etc/letsencrypt/live/a/fullchain.pem;\n\
                   ssl_certificate_key /etc/letsencrypt/live/a/privkey.pem; ssl_trusted_certificate chain.pem; } }";
     let relocated = relocated_with(source, "/project/nginx.conf", &[]).unwrap();

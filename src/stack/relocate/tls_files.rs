@@ -45,15 +45,15 @@ fn is_no_path(arg: &Arg) -> bool {
 
 impl Relocation<'_, '_> {
     /// The file of a certificate. One that is not here, such as that of a certificate authority on another machine, has a
-    /// stand-in.
+    /// placeholder.
     pub(super) fn certificate(&mut self, arg: &Arg, is_key: bool, line: usize) -> Result<(), RelocateError> {
         if is_no_path(arg) {
             return Ok(());
         }
         let path = self.home.join(&arg.value);
         let named = CertificateFile { path: &path, is_key, file: &self.file, line };
-        match (self.target.stand_in)(&named).map_err(RelocateError::Certificate)? {
-            Some(stand_in) => self.replace(arg, &stand_in.display().to_string()),
+        match (self.target.placeholder)(&named).map_err(RelocateError::Certificate)? {
+            Some(placeholder) => self.replace(arg, &placeholder.display().to_string()),
             None => self.file(arg),
         }
         Ok(())

@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::docker_client::{DockerClient, DockerError};
+use super::task;
 use crate::measure::procfs;
 use crate::stack::container::labels::{self, Owner, RunState};
 
@@ -108,7 +109,7 @@ pub async fn find_leftovers(docker: &DockerClient) -> Result<BTreeMap<String, Sw
 }
 
 /// Removes all objects of one run, repeatedly until nothing is left or the deadline has passed. Returns the objects that are
-/// left.
+/// left. A manager that does not respond may have been restarted, so it is given that time too.
 ///
 /// # Errors
 /// The manager cannot list its objects.
@@ -118,23 +119,25 @@ pub async fn remove_run(docker: &DockerClient, run: &str, deadline: Duration) ->
     // A network that is removed before the last task in it has ended stays on that node.
     let mut tasks: BTreeSet<String> = BTreeSet::new();
     loop {
-        let objects: Vec<SwarmObject> = list(docker, &label).await?.into_iter().map(|(_, object)| object).collect();
+        let is_late = tokio::time::Instant::now() > until;
+        let objects: Vec<SwarmObject> = match list(docker, &label).await {
+            Ok(listed) => listed.into_iter().map(|(_, object)| object).collect(),
+            Err(error) if is_late => return Err(error),
+            Err(_) => {
+                tokio::time::sleep(INTERVAL).await;
+                continue;
+            }
+        };
         for service in objects.iter().filter(|object| object.kind == "service") {
             let list = ["service", "ps", "--no-trunc", "--quiet", &service.name];
             tasks.extend(docker.lines("list the tasks of a service", &list).await.unwrap_or_default());
         }
-        let mut left = BTreeSet::new();
-        for task in tasks {
-            if docker.inspect::<serde_json::Value>("task", &[&task]).await.is_ok() {
-                left.insert(task);
-            }
-        }
-        tasks = left;
+        tasks = task::remaining(docker, &tasks).await;
         for object in objects.iter().filter(|object| tasks.is_empty() || object.kind != "network") {
             // It may still be in use, or removed by another process.
             let _ = remove(docker, object).await;
         }
-        if objects.is_empty() || tokio::time::Instant::now() > until {
+        if objects.is_empty() || is_late {
             return Ok(objects);
         }
         tokio::time::sleep(INTERVAL).await;

@@ -1,14 +1,18 @@
 //! The task of a service: where the engine runs it, and how it is doing.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use super::docker_client::{DockerClient, DockerError};
 
 /// How long the engine may take to start a task, including the pull of its image.
 const START_DEADLINE: Duration = Duration::from_secs(300);
+/// How long it may have no node for a task. A manager that has just started does not know its nodes yet.
+const PLACEMENT_DEADLINE: Duration = Duration::from_secs(20);
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// A task that runs.
@@ -28,10 +32,14 @@ pub struct Task {
 pub enum TaskError {
     #[error(transparent)]
     Docker(#[from] DockerError),
-    #[error("the swarm did not start {service} within {} s: {state}", START_DEADLINE.as_secs())]
-    NotStarted { service: String, state: String },
-    #[error("{service} has ended: {state}")]
-    Ended { service: String, state: String },
+    #[error("the swarm did not start {task} within {} s: {state}", .waited.as_secs())]
+    NotStarted { task: String, state: String, waited: Duration },
+    #[error("{task} has ended: {state}")]
+    Ended {
+        /// With its node, if it had one.
+        task: String,
+        state: String,
+    },
 }
 
 /// A task as `docker inspect` describes it.
@@ -71,10 +79,27 @@ struct Attachment {
 }
 
 impl TaskDescription {
+    /// Its state, with the engine's reason if there is one.
+    fn state(&self) -> String {
+        let TaskStatus { state, err, .. } = &self.status;
+        match err.as_str() {
+            "" => state.clone(),
+            // The engine of the node keeps its own reason to itself.
+            missing if missing.starts_with("No such image") => format!(
+                "{state}: {missing}; the node cannot pull it, or its disk is full, which the log of its engine tells"
+            ),
+            reason => format!("{state}: {reason}"),
+        }
+    }
+
+    /// Whether the swarm has no node for it.
+    fn is_unplaced(&self) -> bool {
+        self.status.state == "pending" && !self.status.err.is_empty()
+    }
+
     /// The task, once it runs; or what keeps it from running.
     fn progress(&self) -> Result<Option<Task>, String> {
-        let TaskStatus { state, err, container_status } = &self.status;
-        let with_reason = if err.is_empty() { state.clone() } else { format!("{state}: {err}") };
+        let TaskStatus { state, container_status, .. } = &self.status;
         match state.as_str() {
             "running" => {
                 let addresses = self.networks_attachments.iter().flat_map(|network| &network.addresses);
@@ -87,56 +112,83 @@ impl TaskDescription {
                 };
                 Ok(address.map(task))
             }
-            "complete" | "shutdown" | "failed" | "rejected" | "remove" | "orphaned" => Err(with_reason),
+            "complete" | "shutdown" | "failed" | "rejected" | "remove" | "orphaned" => Err(self.state()),
             _ => Ok(None),
         }
     }
 }
 
-/// Waits until `number` tasks of a service run. An error names the `service`.
+/// Waits until `number` tasks of the service `name` run. An error calls each of them `title`.
 ///
 /// # Errors
 /// One of them cannot be started, or has ended.
 pub async fn wait_until_running(
     docker: &DockerClient,
     name: &str,
-    service: &str,
+    title: &str,
     number: usize,
 ) -> Result<Vec<Task>, TaskError> {
+    let started = Instant::now();
+    let mut placed = started;
     let mut state = "it has no task yet".to_owned();
-    let wait = async {
-        loop {
-            let found = descriptions(docker, name).await?;
-            let progress: Result<Vec<Option<Task>>, String> = found.iter().map(TaskDescription::progress).collect();
-            let progress = progress.map_err(|state| TaskError::Ended { service: service.to_owned(), state })?;
-            if let Some(waiting) = found.iter().find(|task| task.status.state != "running") {
-                let TaskStatus { state: known, err, .. } = &waiting.status;
-                state = if err.is_empty() { known.clone() } else { format!("{known}: {err}") };
-            }
-            let running: Vec<Task> = progress.into_iter().flatten().collect();
-            if running.len() >= number {
-                return Ok(running);
-            }
-            tokio::time::sleep(INTERVAL).await;
+    loop {
+        let found = descriptions(docker, name).await?;
+        check_all(docker, &found, title).await?;
+        let running: Vec<Task> = found.iter().filter_map(|task| task.progress().ok().flatten()).collect();
+        if running.len() >= number {
+            return Ok(running);
         }
-    };
-    match tokio::time::timeout(START_DEADLINE, wait).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(TaskError::NotStarted { service: service.to_owned(), state }),
+        if let Some(waiting) = found.iter().find(|task| task.status.state != "running") {
+            state = waiting.state();
+        }
+        let now = Instant::now();
+        if !found.iter().any(TaskDescription::is_unplaced) {
+            placed = now;
+        }
+        if now > started + START_DEADLINE || now > placed + PLACEMENT_DEADLINE {
+            return Err(TaskError::NotStarted { task: title.to_owned(), state, waited: now - started });
+        }
+        tokio::time::sleep(INTERVAL).await;
     }
 }
 
-/// Checks that the task of a service still runs.
+/// Checks that the task of the service `name` still runs. An error calls it `title`.
 ///
 /// # Errors
 /// It has ended, or the engine does not say.
-pub(super) async fn check(docker: &DockerClient, name: &str, service: &str) -> Result<(), TaskError> {
+pub(super) async fn check(docker: &DockerClient, name: &str, title: &str) -> Result<(), TaskError> {
     let found = descriptions(docker, name).await?;
-    let ended = found.iter().find_map(|task| task.progress().err());
-    match ended.or_else(|| found.is_empty().then(|| "it was removed".to_owned())) {
-        None => Ok(()),
-        Some(state) => Err(TaskError::Ended { service: service.to_owned(), state }),
+    match found.is_empty() {
+        true => Err(TaskError::Ended { task: title.to_owned(), state: "it was removed".to_owned() }),
+        false => check_all(docker, &found, title).await,
     }
+}
+
+/// Those of `tasks` that have not ended, as far as the manager can learn: not those on nodes that it has lost.
+pub(super) async fn remaining(docker: &DockerClient, tasks: &BTreeSet<String>) -> BTreeSet<String> {
+    let mut found = Vec::new();
+    for task in tasks {
+        // The manager forgets the task of a removed service once its container has ended.
+        found.extend(docker.inspect::<TaskDescription>("task", &[task]).await.unwrap_or_default());
+    }
+    if !found.is_empty() {
+        let nodes = ["node", "ls", "--format", "{{.Status}} {{.ID}}"];
+        let nodes = docker.lines("list the nodes of a swarm", &nodes).await.unwrap_or_default();
+        let connected: Vec<&str> = nodes.iter().filter_map(|node| node.strip_prefix("Ready ")).collect();
+        found.retain(|task| connected.contains(&task.node.as_str()));
+    }
+    found.into_iter().map(|task| task.id).collect()
+}
+
+async fn check_all(docker: &DockerClient, found: &[TaskDescription], title: &str) -> Result<(), TaskError> {
+    let ended = found.iter().find_map(|task| Some((task, task.progress().err()?)));
+    let Some((task, state)) = ended else { return Ok(()) };
+    let node = ["node", "inspect", "--format", "{{.Description.Hostname}}", &task.node];
+    // A node that was removed has no name any more.
+    let node = docker.run("describe a node", &node).await.unwrap_or_else(|_| task.node.clone());
+    let node = node.trim();
+    let task = if node.is_empty() { title.to_owned() } else { format!("{title} on {node}") };
+    Err(TaskError::Ended { task, state })
 }
 
 async fn descriptions(docker: &DockerClient, name: &str) -> Result<Vec<TaskDescription>, DockerError> {
@@ -168,8 +220,10 @@ mod tests {
 
     #[test]
     fn ended_task_says_why() {
-        let rejected = described("rejected", "No such image: lab:1").progress();
-        assert_eq!(rejected, Err("rejected: No such image: lab:1".to_owned()));
+        let rejected = described("rejected", "No such image: lab:1").progress().unwrap_err();
+        let hint = "; the node cannot pull it, or its disk is full, which the log of its engine tells";
+        assert_eq!(rejected, format!("rejected: No such image: lab:1{hint}"));
+        assert_eq!(described("failed", "exit 1").progress(), Err("failed: exit 1".to_owned()));
         assert_eq!(described("complete", "").progress(), Err("complete".to_owned()));
     }
 }

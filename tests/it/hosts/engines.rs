@@ -80,18 +80,33 @@ impl Swarm {
         run("ip", &["-n", &own, "addr", "add", &format!("{NETWORK}.{number}/24"), "dev", "eth0"]);
         run("ip", &["-n", &own, "link", "set", "eth0", "up"]);
         run("ip", &["-n", &own, "link", "set", "lo", "up"]);
+        fs::create_dir(self.folder(number)).unwrap();
+        let engine = self.start_engine(number);
+        self.engines.push(engine);
+    }
+
+    /// Starts the engine of a node, and waits until it responds.
+    fn start_engine(&self, number: usize) -> Child {
         let folder = self.folder(number);
-        fs::create_dir(&folder).unwrap();
         let [data, exec, pid] = ["data", "exec", "pid"].map(|name| folder.join(name).display().to_string());
-        let log = fs::File::create(folder.join("log")).unwrap();
+        let log = fs::File::options().create(true).append(true).open(folder.join("log")).unwrap();
         // The mounts stay those of the machine, whose control groups an engine needs; `ip netns exec` would hide them.
         let script = format!("hostname node-{number} && exec {DOCKERD} \"$@\"");
-        let mut command = guarded(&own);
+        let mut command = guarded(&namespace(&number.to_string()));
         command.args(["unshare", "--uts", "sh", "-c", &script, "dockerd"]);
         command.args(["--data-root", &data, "--exec-root", &exec, "--pidfile", &pid, "--host", &self.host(number)]);
         command.args(["--bridge", "none", "--iptables=false", "--insecure-registry", &format!("{NETWORK}.0/24")]);
-        self.engines.push(command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap());
+        let engine = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         wait_until_within(LIMIT, "a response of the engine", || self.command(number, &["info"]).status.success());
+        engine
+    }
+
+    /// Stops the engine of a node with its containers, and starts it again.
+    pub(super) fn restart_engine(&mut self, number: usize) {
+        let engine = &mut self.engines[number - 1];
+        drop(engine.stdin.take());
+        engine.wait().unwrap();
+        self.engines[number - 1] = self.start_engine(number);
     }
 
     fn folder(&self, number: usize) -> PathBuf {
@@ -112,6 +127,15 @@ impl Swarm {
         let output = self.command(number, arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         text(&output)
+    }
+
+    /// The container of the agent on a node that has a driver.
+    pub(super) fn agent_with_driver(&self, number: usize) -> Option<String> {
+        let agents = self.docker(number, &["ps", "--quiet", "--filter", "name=agents"]);
+        let agent = agents.lines().next()?;
+        // It may have ended since.
+        let processes = text(&self.command(number, &["top", agent]));
+        processes.contains("lab drive").then(|| agent.to_owned())
     }
 
     /// The containers of runs on any node, and the other objects of runs that the manager knows, but for images.

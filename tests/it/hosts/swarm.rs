@@ -1,7 +1,7 @@
 //! Stacks and drivers on three engines in swarm mode.
 
 use std::fs;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use lab::exit::Exit;
@@ -78,7 +78,7 @@ fn record(project: &Project) -> Value {
 #[test]
 fn stacks_are_measured_over_three_nodes() {
     requires!(Swarm);
-    let swarm = labelled_swarm();
+    let mut swarm = labelled_swarm();
     let project = project(&swarm, SCENARIO);
 
     let explained = project.expect(Exit::Ok, &["explain", "scenarios/hosts.toml"]);
@@ -106,6 +106,8 @@ fn stacks_are_measured_over_three_nodes() {
     refuses_what_cannot_be_placed(&swarm);
     voids_rounds_of_a_lost_agent(&swarm);
     removes_everything_after_a_kill(&swarm);
+    ends_without_a_node_that_leaves(&swarm);
+    ends_with_a_restarted_manager(&mut swarm);
 }
 
 fn refuses_what_cannot_be_placed(swarm: &Swarm) {
@@ -120,20 +122,40 @@ fn refuses_what_cannot_be_placed(swarm: &Swarm) {
     assert_eq!(swarm.left(), Vec::<String>::new(), "nothing was started");
 }
 
-fn voids_rounds_of_a_lost_agent(swarm: &Swarm) {
-    let project = project(swarm, &SCENARIO.replace("duration    = \"2s\"", "duration    = \"20s\""));
+/// Starts a run, and waits until node 2 has a driver. Returns the run and the container of that node's agent.
+fn run_with_drivers(project: &Project, swarm: &Swarm) -> (Child, String) {
     let mut lab = project.lab(&["run", "scenarios/hosts.toml"]);
-    let lab = lab.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    wait_until_within(LIMIT, "a driver", || {
-        let agents = swarm.docker(2, &["ps", "--quiet", "--filter", "name=agents"]);
-        let agent = agents.lines().next()?.to_owned();
-        swarm.docker(2, &["top", &agent]).contains("lab drive").then(|| swarm.docker(2, &["kill", &agent]))
+    let mut lab = lab.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let agent = wait_until_within(LIMIT, "a driver, or the end of the run", || {
+        swarm.agent_with_driver(2).map(Some).or_else(|| lab.try_wait().unwrap().map(|_| None))
     });
+    let Some(agent) = agent else {
+        let output = lab.wait_with_output().unwrap();
+        panic!("the run has ended: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    (lab, agent)
+}
+
+/// A run that a fault ends: the errors of its rounds, and the standard error.
+fn failed_rounds(project: &Project, lab: Child) -> (Vec<String>, String) {
     let output = lab.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(Exit::CouldNotRun as i32), "{}", String::from_utf8_lossy(&output.stderr));
-    let record = record(&project);
-    let errors: Vec<&str> =
-        record["rounds"].as_array().unwrap().iter().filter_map(|round| round["error"].as_str()).collect();
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(Exit::CouldNotRun as i32), "{message}");
+    let record = record(project);
+    let rounds = record["rounds"].as_array().unwrap().iter();
+    (rounds.filter_map(|round| round["error"].as_str()).map(str::to_owned).collect(), message)
+}
+
+/// The scenario with a window in which a fault can happen.
+fn long_scenario() -> String {
+    SCENARIO.replace("duration    = \"2s\"", "duration    = \"20s\"")
+}
+
+fn voids_rounds_of_a_lost_agent(swarm: &Swarm) {
+    let project = project(swarm, &long_scenario());
+    let (lab, agent) = run_with_drivers(&project, swarm);
+    swarm.docker(2, &["kill", &agent]);
+    let (errors, _) = failed_rounds(&project, lab);
     assert!(errors[0].starts_with("the connection to the agent on node-2 was lost"), "{errors:?}");
     assert!(errors[1].starts_with("cannot reach the agent on node-2"), "{errors:?}");
     wait_until_within(LIMIT, "nothing of the run is left", || swarm.left().is_empty());
@@ -147,5 +169,29 @@ fn removes_everything_after_a_kill(swarm: &Swarm) {
     });
     kill_process(Pid::from_raw(lab.id().cast_signed()).unwrap(), Signal::KILL).unwrap();
     lab.wait().unwrap();
+    wait_until_within(LIMIT, "nothing of the run is left", || swarm.left().is_empty());
+}
+
+/// The containers of the manager stop with its engine: the coordinator, and here the stack. This comes last, because the engine
+/// may take a minute to find the other nodes' networks again; node 3 has left.
+fn ends_with_a_restarted_manager(swarm: &mut Swarm) {
+    let project = project(swarm, &long_scenario().replace("spread   = 2", "spread   = 1"));
+    let (lab, _) = run_with_drivers(&project, swarm);
+    swarm.restart_engine(1);
+    let (errors, message) = failed_rounds(&project, lab);
+    // Which of them is noticed first depends on the engine, which takes seconds to stop.
+    let names_cause = |error: &String| error.contains("coordinator") || error.contains("the Docker daemon");
+    assert!(!errors.is_empty() && errors.iter().all(names_cause), "{errors:?}\n{message}");
+    wait_until_within(LIMIT, "nothing of the run is left", || swarm.left().is_empty());
+}
+
+fn ends_without_a_node_that_leaves(swarm: &Swarm) {
+    let project = project(swarm, &long_scenario());
+    let (lab, _) = run_with_drivers(&project, swarm);
+    swarm.docker(3, &["swarm", "leave", "--force"]);
+    let (errors, message) = failed_rounds(&project, lab);
+    assert!(errors[0].starts_with("the connection to the agent on node-3 was lost"), "{errors:?}\n{message}");
+    // The manager notices only after some seconds that a node is gone.
+    assert_eq!(errors.last().map(String::as_str), Some("the node node-3 is down"), "{errors:?}\n{message}");
     wait_until_within(LIMIT, "nothing of the run is left", || swarm.left().is_empty());
 }
