@@ -25,6 +25,19 @@ pub(super) struct ComposeService {
     /// Files with further variables, relative to the compose file.
     pub(super) env_files: Vec<PathBuf>,
     pub(super) volumes: Vec<Volume>,
+    /// The names of the services that have to end successfully before it starts.
+    pub(super) completed_before: Vec<String>,
+}
+
+impl ComposeService {
+    /// Whether both have the same image.
+    pub(super) fn shares_image_with(&self, other: &ComposeService) -> bool {
+        match (&self.build, &other.build) {
+            (Some(own), Some(other)) => own == other,
+            (None, None) => self.image.is_some() && self.image == other.image,
+            _ => false,
+        }
+    }
 }
 
 /// A folder or a file of another place in the container of a service.
@@ -79,6 +92,7 @@ fn read(text: &str, name: &str, service: &Yaml<'_>) -> ComposeService {
         variables: get(service, "environment").map(variables).unwrap_or_default(),
         env_files: files.map(PathBuf::from).collect(),
         volumes: get(service, "volumes").and_then(Yaml::as_sequence).into_iter().flatten().filter_map(volume).collect(),
+        completed_before: get(service, "depends_on").map(completed).unwrap_or_default(),
     }
 }
 
@@ -136,6 +150,17 @@ fn volume(volume: &Yaml<'_>) -> Option<Volume> {
     Some(Volume { source, target: target.into() })
 }
 
+/// The services in a table of dependencies that have to end successfully.
+fn completed(dependencies: &Yaml<'_>) -> Vec<String> {
+    let table = dependencies.as_mapping().into_iter().flatten();
+    let is_completed = |service: &Yaml<'_>| {
+        get(service, "condition")
+            .and_then(text_of)
+            .is_some_and(|condition| condition == "service_completed_successfully")
+    };
+    table.filter(|(_, service)| is_completed(service)).filter_map(|(name, _)| text_of(name)).collect()
+}
+
 /// Variables as a table, or as a list of `NAME=value`. Those that compose takes from its own environment are left out.
 fn variables(environment: &Yaml<'_>) -> Vec<(String, String)> {
     let Some(table) = environment.as_mapping() else {
@@ -183,6 +208,7 @@ services:
     build: {context: ./backend, dockerfile: Dockerfile.prod}
     command: gunicorn -c gunicorn.conf.py shop:app
     env_file: [.env, {path: .env.prod, required: false}]
+    depends_on: {db: {condition: service_healthy}, migrate: {condition: service_completed_successfully}}
     environment:
       <<: *environment
       SECRET_KEY: x
@@ -213,11 +239,14 @@ services:
             volumes: [("data", "/var/lib/postgresql/data"), ("./init", "/init")]
                 .map(|(source, target)| Volume { source: source.to_owned(), target: target.into() })
                 .into(),
+            completed_before: Vec::new(),
         };
         assert_eq!(expected.volumes.iter().map(Volume::is_bind).collect::<Vec<_>>(), [false, true]);
         assert_eq!(db, expected);
         assert_eq!(web.command, ["gunicorn", "-c", "gunicorn.conf.py", "shop:app"]);
         assert_eq!(web.variables, owned(&[("SECRET_KEY", "x"), ("DEBUG", "0")]));
+        assert_eq!(web.completed_before, ["migrate"]);
+        assert!(web.shares_image_with(&worker) && !web.shares_image_with(&db));
         assert_eq!(web.env_files, [PathBuf::from(".env"), PathBuf::from(".env.prod")]);
         assert_eq!(worker.command, ["celery", "-A", "shop", "worker"]);
         let dockerfile = "./backend/Dockerfile.prod".into();

@@ -8,6 +8,8 @@ import sys
 
 WSGI = {"Flask", "Bottle", "APIFlask", "get_wsgi_application", "make_wsgi_app", "App", "API"}
 ASGI = {"FastAPI", "Starlette", "Quart", "Litestar", "Sanic", "get_asgi_application"}
+# Applications that pass requests on to others: Django Channels, python-socketio.
+ASGI |= {"ProtocolTypeRouter", "ASGIApp"}
 METHODS = {"get", "post", "put", "patch", "delete"}
 
 
@@ -81,6 +83,55 @@ class Names:
         first, *rest = name.split(".")
         known = self.imported.get(first)
         return ".".join(([known] if known else self.module + [first]) + rest)
+
+
+def handler_methods(function, names):
+    """The paths that Litestar's decorators give a function, each with its methods."""
+    for decorator in function.decorator_list:
+        if not isinstance(decorator, ast.Call) or not isinstance(decorator.func, ast.Name):
+            continue
+        library, _, attribute = names.imported.get(decorator.func.id, "").rpartition(".")
+        if library.split(".")[0] == "litestar" and attribute in METHODS:
+            path = literal(decorator.args[0]) if decorator.args else keyword(decorator, "path")
+            paths = path if isinstance(path, (list, tuple)) else [path or "/"]
+            yield from ((own, [attribute.upper()]) for own in paths if isinstance(own, str))
+
+
+def add_litestar(tree, names, found):
+    """Adds the routes of Litestar's handlers, with the controllers and routers that have them."""
+    owners = [(function, "", [function]) for function in functions(tree.body)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            values = {name_of(own.targets[0]): own.value for own in node.body if isinstance(own, ast.Assign)}
+            path = literal(values["path"]) if "path" in values else ""
+            owners.append((node, path.rstrip("/") if isinstance(path, str) else None, functions(node.body)))
+        elif isinstance(node, ast.Call) and name_of(node.func) == "Router":
+            handlers = next((word.value for word in node.keywords if word.arg == "route_handlers"), None)
+            path = text_keyword(node, "path", "")
+            for handler in getattr(handlers, "elts", []):
+                mount = {"target": names.resolve(handler), "owner": "", "replaces": False}
+                found["mounts"] += [{**mount, "prefix": path and path.rstrip("/")}] if mount["target"] else []
+    for node, prefix, members in owners:
+        routes = [route for function in members for route in handler_methods(function, names)]
+        owner = ".".join(names.module + [node.name])
+        found["routers"] += [{"name": owner, "prefix": prefix}] if routes else []
+        for path, methods in routes:
+            path = "/" + path.strip("/") if path.strip("/") or not prefix else ""
+            found["routes"].append({"path": path, "methods": methods, "owner": owner})
+
+
+def starlette_routes(node, prefix=""):
+    """The paths in Starlette's list of routes, each with its methods."""
+    if isinstance(node, ast.Call) and name_of(node.func) in ("Route", "Mount"):
+        path = literal(node.args[0]) if node.args else keyword(node, "path")
+        if not isinstance(path, str):
+            return
+        prefix += path.rstrip("/") if name_of(node.func) == "Mount" else path
+        if name_of(node.func) == "Route":
+            yield prefix, keyword(node, "methods") or ["GET"]
+            return
+    for child in ast.iter_child_nodes(node):
+        yield from starlette_routes(child, prefix)
 
 
 def required(function):
@@ -180,6 +231,12 @@ def inspect(tree, path):
     found.update({"defaults": {}, "docs": None, "runs_django": False, "static_root": None, "names_static_files": False})
     found["required"] = required_variables(tree)
     names = Names(tree, path)
+    libraries = {name.split(".")[0] for name in names.imported.values()}
+    if "litestar" in libraries:
+        add_litestar(tree, names, found)
+    if "starlette" in libraries:
+        for route, methods in starlette_routes(tree):
+            found["routes"].append({"path": route, "methods": list(methods), "owner": ""})
     made_by = {}
     for function in functions(tree.body):
         kinds = [interface(node) for node in ast.walk(function)]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::command_line::{self, CommandLine};
+use super::variables;
 
 /// A server that a file starts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -150,9 +151,34 @@ pub(super) fn base_image(text: &str) -> Option<String> {
 
 /// The server of a shell script.
 pub(super) fn script(text: &str) -> Option<Launch> {
-    let launch = first(text, |line| Some(line.to_owned()).filter(|line| !line.trim_start().starts_with('#')))?;
+    let mut launch = first(text, |line| Some(line.to_owned()).filter(|line| !line.trim_start().starts_with('#')))?;
+    let before = joined(text).into_iter().take_while(|(line, _)| *line < launch.line);
+    for (_, line) in before {
+        let words = command_line::words(&line);
+        match words.first().map(String::as_str) {
+            Some("export") => {
+                let known = words[1..].iter().filter(|word| has_value(word)).cloned().collect();
+                let own = pairs(known).into_iter().filter(|(name, _)| is_of_application(name));
+                launch.variables = variables::overridden(launch.variables, own.collect());
+            }
+            Some("." | "source") => {
+                let named = words.get(1).filter(|file| file.contains("env") && !file.ends_with("activate"));
+                launch.env_files.extend(named.map(PathBuf::from));
+            }
+            _ => {}
+        }
+    }
     // A word alone may be anything.
     Some(launch).filter(|launch| launch.command.app.is_some() || launch.command.config.is_some())
+}
+
+/// Whether the value of an assignment is known without a shell: it is a literal, or `${NAME:-default}`.
+fn has_value(assignment: &str) -> bool {
+    let expansions = assignment.split('$').skip(1);
+    let has_default = |rest: &str| {
+        rest.strip_prefix('{').and_then(|rest| rest.split_once('}')).is_some_and(|(inner, _)| inner.contains(":-"))
+    };
+    !assignment.contains('`') && expansions.into_iter().all(has_default)
 }
 
 /// The application of uWSGI's configuration.
@@ -271,6 +297,13 @@ mod tests {
         let found = script("#!/bin/sh\n# gunicorn old:app\npip install gunicorn\nexec gunicorn shop:app\n").unwrap();
         assert_eq!((found.line, found.command.app.as_deref()), (4, Some("shop:app")));
         assert_eq!(script("curl gunicorn\n"), None);
+        let found = script(
+            "export MODE=${MODE:-live} PORT=80\nexport HOST=$(hostname -f) A=1\nsource venv/bin/activate\n. ./deploy/live.env\n\
+             export MODE='very live'\ngunicorn shop:app\nexport LATE=1\n",
+        )
+        .unwrap();
+        assert_eq!(found.variables, owned(&[("A", "1"), ("MODE", "very live")]));
+        assert_eq!(found.env_files, [PathBuf::from("./deploy/live.env")]);
     }
 
     #[test]

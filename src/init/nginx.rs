@@ -402,10 +402,19 @@ server {
 
     #[test]
     fn limit_of_a_location_concerns_its_paths() {
+        let limit_of = |text: &str, path: &str| {
+            let tree = lab_nginx_conf::parse(text, Path::new("site.conf")).unwrap();
+            from_tree(&tree, "site.conf".into()).limit_of(path)
+        };
         let text = "server {\nlocation /login { limit_req zone=a; }\nlocation / { proxy_pass http://app; }\n}";
-        let tree = lab_nginx_conf::parse(text, Path::new("site.conf")).unwrap();
-        let found = from_tree(&tree, "site.conf".into());
-        assert_eq!((found.limit_of("/login"), found.limit_of("/")), (Some(2), None));
+        assert_eq!((limit_of(text, "/login"), limit_of(text, "/")), (Some(2), None));
+        let exact = text.replace("/login", "= /login");
+        assert_eq!(
+            (limit_of(&exact, "/login"), limit_of(&exact, "/login/x"), limit_of(&exact, "/")),
+            (Some(2), None, None)
+        );
+        let of_all = "server {\nlocation / { limit_req zone=a; }\nlocation /live { proxy_pass http://app; }\n}";
+        assert_eq!((limit_of(of_all, "/"), limit_of(of_all, "/live")), (Some(2), None));
         let text = "limit_conn a 1; server { location ~ x { limit_req zone=a; } }";
         let tree = lab_nginx_conf::parse(text, Path::new("site.conf")).unwrap();
         assert_eq!(from_tree(&tree, "site.conf".into()).limits.len(), 2);

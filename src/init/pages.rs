@@ -9,8 +9,8 @@ use super::python::{Module, Mount, Router};
 const PUBLIC: [&str; 9] = ["about", "health", "home", "index", "live", "login", "ping", "ready", "status"];
 /// How deep routers are put into each other, and `urls.py` includes others.
 const MAX_DEPTH: usize = 6;
-/// Hosts that clients of this machine have.
-const OWN_HOSTS: [&str; 3] = ["*", "localhost", "127.0.0.1"];
+/// Hosts that requests to an address of this machine have.
+const OWN_HOSTS: [&str; 2] = ["*", "127.0.0.1"];
 
 /// The pages without parameters that the application has, the best for a check first: `/`, then those that anybody may see.
 pub(super) fn pages(modules: &BTreeMap<PathBuf, Module>) -> Vec<String> {
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn host_of_production_is_taken() {
         let settings = |hosts: &str| format!(r#"{{"settings": {{"ALLOWED_HOSTS": {{"value": "{hosts}"}}}}}}"#);
-        let (dev, production) = (settings("localhost"), settings(".example.org,www.example.org"));
+        let (dev, production) = (settings("127.0.0.1"), settings(".example.org,localhost"));
         let found = allowed_host(&modules(&[("s/dev.py", dev.as_str()), ("s/production.py", production.as_str())]));
         assert_eq!(found.as_deref(), Some("example.org"));
         assert_eq!(allowed_host(&modules(&[("s/dev.py", dev.as_str())])), None);

@@ -14,6 +14,16 @@ pub(super) fn env_file(text: &str) -> Vec<(String, String)> {
     text.lines().filter_map(pair).collect()
 }
 
+/// Variables, with those that override them.
+pub(super) fn overridden(
+    mut variables: Vec<(String, String)>,
+    overriding: Vec<(String, String)>,
+) -> Vec<(String, String)> {
+    variables.retain(|(name, _)| overriding.iter().all(|(other, _)| other != name));
+    variables.extend(overriding);
+    variables
+}
+
 /// A value of a compose file with its variables replaced: `$NAME`, `${NAME}`, `${NAME:-default}`. Unknown ones are empty, as
 /// for compose; `$$` is a dollar sign.
 pub(super) fn interpolated(value: &str, known: &[(String, String)]) -> String {

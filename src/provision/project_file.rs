@@ -1,4 +1,4 @@
-//! Other files in which a project names its packages, as requirements of pip: `pyproject.toml` and Pipenv's lock file. Pure.
+//! Other files in which a project names its packages, as requirements of pip: `pyproject.toml`, `Pipfile` and its lock file. Pure.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,21 @@ struct PipfileLock {
     default: BTreeMap<String, PipfilePackage>,
 }
 
+/// `Pipfile`
 #[derive(Deserialize)]
+struct Pipfile {
+    packages: BTreeMap<String, PipfileEntry>,
+}
+
+/// What a `Pipfile` says of a package: its versions alone, or a table.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum PipfileEntry {
+    Versions(String),
+    Package(PipfilePackage),
+}
+
+#[derive(Deserialize, Default)]
 struct PipfilePackage {
     /// With its operator: `==1.0`.
     version: Option<String>,
@@ -45,14 +59,10 @@ struct PipfilePackage {
     revision: Option<String>,
 }
 
-/// The locked packages of the project, without those for development.
-///
-/// # Errors
-/// It is not a lock file of Pipenv.
-pub(super) fn from_pipfile_lock(text: &str) -> Result<String, String> {
-    let lock: PipfileLock = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let lines = lock.default.into_iter().map(|(name, package)| {
-        let PipfilePackage { version, extras, markers, git, revision } = package;
+impl PipfilePackage {
+    /// A line for pip.
+    fn requirement(self, name: &str) -> String {
+        let PipfilePackage { version, extras, markers, git, revision } = self;
         let extras = if extras.is_empty() { String::new() } else { format!("[{}]", extras.join(",")) };
         let requirement = match git {
             Some(git) => format!("{name}{extras} @ git+{git}@{}", revision.as_deref().unwrap_or("HEAD")),
@@ -64,8 +74,31 @@ pub(super) fn from_pipfile_lock(text: &str) -> Result<String, String> {
             Some(markers) => format!("{requirement} ; {markers}\n"),
             None => format!("{requirement}\n"),
         }
+    }
+}
+
+/// The locked packages of the project, without those for development.
+///
+/// # Errors
+/// It is not a lock file of Pipenv.
+pub(super) fn from_pipfile_lock(text: &str) -> Result<String, String> {
+    let lock: PipfileLock = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    Ok(lock.default.into_iter().map(|(name, package)| package.requirement(&name)).collect())
+}
+
+/// The packages of the project that has no lock file, without those for development.
+///
+/// # Errors
+/// It is not TOML, or has no `[packages]`.
+pub(super) fn from_pipfile(text: &str) -> Result<String, String> {
+    let file: Pipfile = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+    let packages = file.packages.into_iter().map(|(name, entry)| match entry {
+        PipfileEntry::Versions(versions) => {
+            PipfilePackage { version: Some(versions), ..PipfilePackage::default() }.requirement(&name)
+        }
+        PipfileEntry::Package(package) => package.requirement(&name),
     });
-    Ok(lines.collect())
+    Ok(packages.collect())
 }
 
 #[cfg(test)]
@@ -96,5 +129,15 @@ mod tests {
                         gunicorn[gevent]==22.0.0\n";
         assert_eq!(from_pipfile_lock(lock).unwrap(), expected);
         assert!(from_pipfile_lock("[]").is_err());
+    }
+
+    #[test]
+    fn pipfile_lists_what_the_project_needs() {
+        let text = "[[source]]\nname = \"pypi\"\nurl = \"https://pypi.org/simple\"\n[packages]\nflask = \"*\"\n\
+                    gunicorn = { version = \">=22\", extras = [\"gevent\"] }\nredis = \"~=5.0\"\n\
+                    [dev-packages]\npytest = \"*\"\n";
+        assert_eq!(from_pipfile(text).unwrap(), "flask\ngunicorn[gevent]>=22\nredis~=5.0\n");
+        let error = from_pipfile("[requires]\npython_version = \"3.12\"\n").unwrap_err();
+        assert!(error.contains("missing field `packages`"), "{error}");
     }
 }

@@ -30,6 +30,7 @@ pub fn read(file: &Path) -> Result<String, RequirementsError> {
         Some("uv.lock") => app_lock::from_uv,
         Some("poetry.lock") => app_lock::from_poetry,
         Some("Pipfile.lock") => project_file::from_pipfile_lock,
+        Some("Pipfile") => project_file::from_pipfile,
         Some("pyproject.toml") => project_file::from_pyproject,
         _ => return with_includes(file, &text, 0),
     };

@@ -70,9 +70,13 @@ pub(super) fn find(
         // `manage.py` would prepare the database of other settings.
         variables.push((SETTINGS_MODULE.to_owned(), module.to_owned()));
     }
-    deployment.pages = pages::pages(&own);
-    deployment.cookies =
-        pages::django_admin(&own).map(|admin| (format!("{admin}login/"), "csrftoken".to_owned())).into_iter().collect();
+    // Those of other applications, beside this one, are not its own.
+    let imported: BTreeMap<PathBuf, Module> = own.into_iter().filter(|(file, _)| file.starts_with(&path)).collect();
+    deployment.pages = pages::pages(&imported);
+    deployment.cookies = pages::django_admin(&imported)
+        .map(|admin| (format!("{admin}login/"), "csrftoken".to_owned()))
+        .into_iter()
+        .collect();
     let is_django = manage.is_some();
     deployment.host = is_django.then(|| pages::allowed_host(modules)).flatten();
     let cwd = working_folder(&command, &path);
@@ -123,8 +127,11 @@ fn named_app(named: &str, command: &CommandLine, modules: &BTreeMap<PathBuf, Mod
     let definitions = defined.apps.iter().chain(&defined.factories);
     let definition = definitions.into_iter().find(|definition| definition.name == bare);
     let line = definition.map_or(1, |definition| definition.line);
-    let is_asgi =
-        command.is_asgi || definition.is_some_and(|definition| definition.interface == python::Interface::Asgi);
+    // Hypercorn takes either, mostly for ASGI.
+    let is_asgi = match definition {
+        Some(definition) => command.is_asgi || definition.interface == python::Interface::Asgi,
+        None => command.is_asgi || command.kind == "hypercorn",
+    };
     let name = format!("{module}:{callable}");
     let place = format!("{}:{line}", file.display());
     Some(Candidate { name, path, is_asgi, place, file: file.clone() })

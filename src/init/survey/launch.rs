@@ -42,22 +42,20 @@ pub(super) fn find(files: &[PathBuf], deployment: &mut Deployment) -> Option<Lau
         files.iter().filter_map(|file| Some((sort_of(file)?, stage(file), file))).collect();
     sorted.sort_by_key(|(sort, stage, _)| (*sort, *stage));
     let mut found: Vec<Found> = Vec::new();
+    let mut last = None;
     for (sort, _, file) in sorted {
-        let launches = match sort {
-            Sort::Compose => in_compose(file, files, deployment),
-            Sort::Dockerfile => in_dockerfile(file, files, deployment).into_iter().collect(),
-            Sort::Manifest => in_manifest(file, files, deployment).into_iter().collect(),
-            sort => in_file(sort, file, deployment).into_iter().collect(),
-        };
-        // What reloads is for development; anything else is preferred to it.
-        let is_final = launches.iter().any(|found| !found.launch.command.reloads);
-        found.extend(launches);
-        if is_final {
+        let has_final = found.iter().any(|found| !found.launch.command.reloads);
+        // What reloads is for development; anything else is preferred to it. Files of the same sort may start other servers.
+        if has_final && last != Some(sort) {
             break;
         }
+        found.extend(launches(sort, file, files, deployment));
+        last = Some(sort);
     }
     found.sort_by_key(|found| found.launch.command.reloads);
-    let Found { mut launch, file } = found.into_iter().next()?;
+    let mut found = found.into_iter();
+    let Found { mut launch, file } = found.next()?;
+    let others: Vec<Found> = found.filter(|other| is_another_server(&launch, &other.launch)).collect();
     if launch.command.kind == "uwsgi" {
         complete_uwsgi(&mut launch, files, deployment);
     }
@@ -66,12 +64,32 @@ pub(super) fn find(files: &[PathBuf], deployment: &mut Deployment) -> Option<Lau
         Some(program) => format!("{kind}, in place of {program}, which lab does not know ({place})"),
         None => format!("{kind} started by {place}"),
     });
+    for Found { launch, file } in others {
+        let (kind, line, file) = (launch.command.kind, launch.line, file.display());
+        deployment
+            .found
+            .push(format!("another server: {kind} started by {file}:{line}; `lab init {file}` takes that one"));
+    }
     let own = std::mem::take(&mut launch.command.variables);
-    launch.variables.retain(|(name, _)| own.iter().all(|(overriding, _)| overriding != name));
-    launch.variables.extend(own);
+    launch.variables = variables::overridden(launch.variables, own);
     launch.env_files.append(&mut launch.command.env_files);
     launch.env_files = existing(&launch.env_files, &file, files, deployment);
     Some(launch)
+}
+
+/// The servers that a file starts.
+fn launches(sort: Sort, file: &Path, files: &[PathBuf], deployment: &mut Deployment) -> Vec<Found> {
+    match sort {
+        Sort::Compose => in_compose(file, files, deployment),
+        Sort::Dockerfile => in_dockerfile(file, files, deployment).into_iter().collect(),
+        Sort::Manifest => in_manifest(file, files, deployment).into_iter().collect(),
+        sort => in_file(sort, file, deployment).into_iter().collect(),
+    }
+}
+
+/// Whether `other` starts another application than `launch` for production.
+fn is_another_server(launch: &Launch, other: &Launch) -> bool {
+    !other.command.reloads && other.command.app.is_some() && other.command.app != launch.command.app
 }
 
 fn sort_of(file: &Path) -> Option<Sort> {
@@ -163,7 +181,7 @@ fn in_dockerfile(file: &Path, files: &[PathBuf], deployment: &Deployment) -> Opt
     }
     let scripts = launch_files::dockerfile_scripts(&text);
     let mut found = scripts.iter().find_map(|name| in_script_named(name, files, deployment))?;
-    found.launch.variables.extend(launch_files::image_variables(&text));
+    found.launch.variables = variables::overridden(launch_files::image_variables(&text), found.launch.variables);
     Some(found)
 }
 
@@ -185,16 +203,25 @@ fn in_compose(file: &Path, files: &[PathBuf], deployment: &mut Deployment) -> Ve
         }
     };
     let known = compose_variables(file, deployment);
-    let launched = services.into_iter().filter_map(|service| {
-        let Found { mut launch, file: starting } = of_service(&service, file, files, deployment)?;
-        let own = service.variables.into_iter().map(|(name, value)| (name, variables::interpolated(&value, &known)));
-        let own: Vec<_> = own.collect();
-        launch.variables.retain(|(name, _)| own.iter().all(|(overriding, _)| overriding != name));
-        launch.variables.extend(own);
+    let launched = services.iter().filter_map(|service| {
+        let Found { mut launch, file: starting } = of_service(service, file, files, deployment)?;
+        let own = service.variables.iter().map(|(name, value)| (name.clone(), variables::interpolated(value, &known)));
+        launch.variables = variables::overridden(launch.variables, own.collect());
+        launch.release = release(service, &services);
         launch.env_files.extend(service.env_files.iter().map(|own| folder_of(file).join(own)));
         Some(Found { launch, file: starting })
     });
     launched.collect()
+}
+
+/// The commands of the services that prepare the application, in the image of its own.
+fn release(service: &ComposeService, services: &[ComposeService]) -> Option<String> {
+    let prepares = |other: &&ComposeService| {
+        service.completed_before.contains(&other.name) && other.shares_image_with(service) && !other.command.is_empty()
+    };
+    let commands: Vec<String> =
+        services.iter().filter(prepares).map(|other| command_line::joined(&other.command)).collect();
+    (!commands.is_empty()).then(|| commands.join(" && "))
 }
 
 /// The launch of a service: its command, a script that this names, or what its image starts.
@@ -210,7 +237,7 @@ fn of_service(service: &ComposeService, file: &Path, files: &[PathBuf], deployme
         Some(first) => {
             let name = first.rsplit('/').next().unwrap_or(first);
             let mut found = in_script_named(name, files, deployment).filter(|_| first.contains('/'))?;
-            found.launch.variables = variables();
+            found.launch.variables = variables::overridden(variables(), found.launch.variables);
             Some(found)
         }
         None => in_dockerfile(built.as_deref()?, files, deployment),

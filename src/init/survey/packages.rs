@@ -9,7 +9,7 @@ use super::text_of;
 /// Names of virtual environments.
 const VENVS: [&str; 3] = [".venv", "venv", "env"];
 /// Files with an application's packages, the most exact first.
-const PACKAGE_FILES: [&str; 9] = [
+const PACKAGE_FILES: [&str; 10] = [
     "uv.lock",
     "poetry.lock",
     "Pipfile.lock",
@@ -18,6 +18,7 @@ const PACKAGE_FILES: [&str; 9] = [
     "requirements/prod.txt",
     "requirements/base.txt",
     "requirements-prod.txt",
+    "Pipfile",
     PROJECT_FILE,
 ];
 /// It may name packages, or only tools.
@@ -44,8 +45,8 @@ pub(super) fn find(deployment: &mut Deployment) {
         }
         (None, None) => {
             deployment.missing.push(
-                "the application's packages (.venv, uv.lock, poetry.lock, Pipfile.lock, requirements.txt, \
-                 pyproject.toml with dependencies): it gets none"
+                "the application's packages (.venv, uv.lock, poetry.lock, Pipfile.lock, Pipfile, \
+                 requirements.txt, pyproject.toml with dependencies): it gets none"
                     .to_owned(),
             );
             Packages::NotFound
