@@ -38,7 +38,7 @@ impl Exit {
             Exit::CouldNotRun => "a stack or a driver could not run",
             Exit::Failed => "a check or the gate failed",
             Exit::Inconclusive => "nothing failed, but something was inconclusive, and --strict was given",
-            Exit::Interrupted => "interrupted: Ctrl-C or SIGTERM; what was started is stopped",
+            Exit::Interrupted => "interrupted: Ctrl-C or SIGTERM; everything that was started is stopped",
         }
     }
 }

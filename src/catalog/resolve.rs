@@ -56,7 +56,7 @@ pub(super) fn resolve(wire: &wire::Kind, context: &ResolveContext<'_>, problems:
         problems.push(Diagnostic::at(gone.span(), message));
     }
     if let (Some(container), true) = (wire.container.good(), wire.start.is_absent()) {
-        let message = "`[container]` says what is different from `[start]`, and there is none";
+        let message = "`[container]` overrides `[start]`, but there is no `[start]`";
         problems.push(Diagnostic::at(container.span(), message));
     }
     let install = match (&wire.install, is_gone) {

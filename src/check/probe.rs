@@ -31,7 +31,7 @@ type Fields = Vec<(String, String)>;
 /// Bytes after such a response are those of another protocol (RFC 9110, section 15.2.2).
 const SWITCHING_PROTOCOLS: u16 = 101;
 
-/// A response, and what was needed to obtain it.
+/// A response, and the exchanges that led to it.
 #[derive(Debug, Clone)]
 pub struct ProbeResult {
     pub observed: Observed,
@@ -155,7 +155,7 @@ async fn exchange_http1(
     let Repetition { times, pause } = repetition;
     let (method, bytes) = compose(request, values)?;
     let mut sent = Instant::now();
-    // A server may refuse a request before it has read all of it: then the response counts, not the failed write.
+    // A server may refuse a request before it has read the whole: then the response counts, not the failed write.
     let mut written = connection.write_all(&bytes).await;
     let mut incoming = Incoming::new(connection, Limits::response());
     let mut responses = Vec::new();

@@ -41,7 +41,7 @@ impl Session {
     pub fn store_cookies(&mut self, request: &CheckRequest, observed: &Observed) {
         let Some(url) = url(request) else { return };
         for line in observed.lines("set-cookie") {
-            // As in a browser, what is no cookie, or is for another host, is left out.
+            // As in a browser, invalid cookies and those for another host are left out.
             let _ = self.cookies.parse(line, &url);
         }
     }

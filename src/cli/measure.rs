@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
-/// How much is measured, and what the gate makes of it.
+/// How much is measured, and how the gate judges it.
 #[derive(Debug, Clone, Args)]
 pub struct MeasureArgs {
     /// Exit with 4 if a fact has changed, a metric is worse by more than its margin, or a limit is exceeded

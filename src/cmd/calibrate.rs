@@ -60,7 +60,7 @@ pub(super) fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
     };
     let text = calibration_report::render(&calibrated, record, terminal_width());
     let machine = &record.provenance.machine;
-    // Before anything is written: a full disk must not cost what was found out.
+    // Before anything is written: a full disk must not cost the results.
     if !args.output.json && !args.output.quiet {
         write!(anstream::stdout(), "{text}")?;
     }

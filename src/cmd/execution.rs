@@ -93,7 +93,7 @@ pub(super) fn perform(request: Request<'_>) -> anyhow::Result<Exit> {
     }
     let live = live_server(&scenario, outputs)?;
     let mut events = EventLog::create(outputs.files.events.as_deref())?.with_live(live);
-    // Before the run, because a commit during the run is not what was measured.
+    // Before the run, because a commit made during the run was not measured.
     let revision = session_history::revision(&scenario.root);
     let ended = execute(&mut scenario, outputs.terminal, mode, &tools, checkpoint, &mut events);
     let exit = match ended {
@@ -248,7 +248,7 @@ pub(super) fn print_write_errors(finished: &FinishedRun) -> anyhow::Result<bool>
     Ok(false)
 }
 
-/// Names the snapshots that the gate looked for in vain, and those that it has committed.
+/// Names the snapshots that the gate did not find, and those that it has committed.
 fn print_missing(record: &Record) -> anyhow::Result<()> {
     let GateOutcome { missing_snapshots, accepted_snapshots, .. } = &record.gate;
     let mut err = anstream::stderr();

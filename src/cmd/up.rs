@@ -79,7 +79,7 @@ impl StackLogs {
         }
     }
 
-    /// Prints what was logged since the last call.
+    /// Prints the lines that were logged since the last call.
     fn print(&mut self, stacks: &[RunningStack]) -> std::io::Result<()> {
         let mut out = anstream::stdout().lock();
         for ((stack, follower), prefix) in stacks.iter().zip(&mut self.followers).zip(&self.prefixes) {

@@ -45,7 +45,7 @@ pub fn read_text(sort: &'static str, path: &Path) -> Result<String, DocumentErro
 /// More than anyone writes by hand.
 const MAX_BYTES: u64 = 16 << 20;
 
-/// The bytes of a regular file of at most `max_bytes`. Neither a pipe nor a device can make lab wait, or read for ever.
+/// The bytes of a regular file of at most `max_bytes`. Neither a pipe nor a device can make lab wait, or read forever.
 ///
 /// # Errors
 ///

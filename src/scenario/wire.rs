@@ -107,7 +107,7 @@ wire_table! {
         /// files, of which the later ones override.
         optional env_file: Texts,
         /// The packages of the application, with their versions: a `requirements.txt`, a `uv.lock`, a `poetry.lock`, a
-        /// `Pipfile.lock`, or a `pyproject.toml` with dependencies, relative to the scenario's root. What they pin is
+        /// `Pipfile.lock`, a `Pipfile`, or a `pyproject.toml` with dependencies, relative to the scenario's root. What they pin is
         /// installed, also of the server.
         optional requirements: String,
         /// The application's own virtual environment, relative to the scenario's root, instead of `requirements`. Servers

@@ -44,7 +44,7 @@ impl PidFile {
         Ok(PidFile { path })
     }
 
-    /// Overwrites the file in place, as nginx's `pid`; the path may be `/dev/null`.
+    /// Overwrites the file in place, as nginx does for `pid`; the path may be `/dev/null`.
     ///
     /// # Errors
     /// The file cannot be written.

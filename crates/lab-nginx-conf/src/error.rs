@@ -1,4 +1,4 @@
-//! The errors of a configuration. Messages have the file and line, the fault, and what is accepted.
+//! The errors of a configuration. Messages have the file and line, the fault, and the accepted values.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

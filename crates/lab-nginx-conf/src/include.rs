@@ -283,7 +283,7 @@ mod tests {
         let LoadedConfig { tree, sources } = load_nearby(&file, folder.path(), &mut read_source).unwrap();
         assert!(tree.iter().any(|directive| directive.name == "ssl_protocols"), "{tree:?}");
         assert_eq!(sources[1].file, Path::new("/nowhere/options-ssl-nginx.conf"));
-        assert!(load(&file).is_err(), "nginx has only what is there");
+        assert!(load(&file).is_err(), "nginx includes only files that exist");
         std::fs::write(&file, "include /nowhere/own.conf;").unwrap();
         assert!(load_nearby(&file, folder.path(), &mut read_source).is_err());
     }

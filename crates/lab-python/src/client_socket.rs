@@ -66,7 +66,7 @@ impl ClientSocket {
         }
     }
 
-    /// Receives what has arrived, without blocking; 0 at the end.
+    /// Receives the bytes that have arrived, without blocking; 0 at the end.
     pub(crate) fn receive(&self, into: &mut [u8]) -> io::Result<usize> {
         match &self.session {
             None => Ok(recv(self, into, RecvFlags::DONTWAIT)?.0),

@@ -37,6 +37,6 @@ pub(crate) struct CompletedRequest<'a> {
 pub(crate) struct LoggedEnviron {
     /// The variables that the settings name.
     pub(crate) variables: Vec<(String, String)>,
-    /// All of it, if Python's logger writes the access log.
+    /// The whole request, if Python's logger writes the access log.
     pub(crate) whole: Option<Py<PyDict>>,
 }

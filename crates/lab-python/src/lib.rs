@@ -6,7 +6,7 @@
 //!
 //! The modules in reading order:
 
-// The worker process: its start and end, and what its arbiter sees of it.
+// The worker process: its start and end, and its state as the arbiter sees it.
 mod worker;
 mod event_loop;
 mod inherited;

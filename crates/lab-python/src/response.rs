@@ -163,7 +163,7 @@ impl Response {
         if room == Some(0) { self.writer.send_last() } else { self.writer.send(&[]) }
     }
 
-    /// Whether so many bytes are unsent that the application has to wait.
+    /// Whether the application has to wait, because too many bytes are unsent.
     pub(crate) fn is_backlogged(&self) -> bool {
         self.writer.is_backlogged()
     }

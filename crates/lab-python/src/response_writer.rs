@@ -122,7 +122,7 @@ impl ResponseWriter {
         self.buffer.len() + self.content.as_ref().map_or(0, |content| content.len())
     }
 
-    /// Sends what is unsent and then `content`, as much as the socket accepts. The rest is kept. There is no `content`
+    /// Sends the unsent bytes and then `content`, as much as the socket accepts. The rest is kept. There is no `content`
     /// after the last one.
     pub(crate) fn send(&mut self, content: &[u8]) -> io::Result<()> {
         if let Some(mut last) = self.content.take() {
@@ -195,7 +195,7 @@ impl ResponseWriter {
         self.buffer.len() > BACKLOG
     }
 
-    /// Whether so many bytes are unsent that the application has to wait.
+    /// Whether the application has to wait, because too many bytes are unsent.
     pub(crate) fn is_backlogged(&self) -> bool {
         if self.limits.is_read_ahead {
             return self.is_full();

@@ -19,7 +19,7 @@ use crate::socket_wait::wait_for;
 
 /// The callable of one request. It holds the response until the call of the application ends; later calls raise.
 ///
-/// The lock is never held while detached or while other greenlets run: who waits for the client takes the response out.
+/// The lock is never held while detached or while other greenlets run: code that waits for the client takes the response out.
 #[pyclass(frozen, module = "lab_wsgi")]
 pub(crate) struct StartResponse {
     state: Mutex<State>,

@@ -63,7 +63,7 @@ pub const DIFFERENCES: &[Difference] = &[
         topic: "idle HTTP/2 connection with `keepalive = 0`",
         gunicorn: "stays open",
         lab: "closes after `idle_timeout`",
-        why: "an idle connection must not stay for ever",
+        why: "an idle connection must not stay forever",
     },
     Difference {
         topic: "reload whose workers cannot boot",
@@ -126,7 +126,7 @@ pub const DIFFERENCES: &[Difference] = &[
         why: "a process cannot change its name later; the pid file ends in .2 as in gunicorn",
     },
     Difference {
-        topic: "garbage collection of what was loaded",
+        topic: "garbage collection of loaded objects",
         gunicorn: "as Python does it: full collections scan all modules",
         lab: "exempt (`gc.freeze`) once the application is loaded and `post_worker_init` has run",
         why: "a full collection would hold up all connections for as long as that scan takes",
@@ -259,7 +259,7 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         topic: "HTTP/2 request whose length no field announces",
-        gunicorn: "no field in the environ tells of it",
+        gunicorn: "no environ key reports it",
         lab: "HTTP_TRANSFER_ENCODING is `chunked`",
         why: "an application learns that a body follows",
     },

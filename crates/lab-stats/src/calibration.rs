@@ -67,7 +67,7 @@ pub fn sensitivity(own: &[f64], gated: GatedMetric<'_>, seed: u64) -> Option<Sen
             margin: gated.margin,
             direction: gated.direction,
         };
-        // A true change shifts the whole interval; this finds the shift that moves all of it beyond the margin.
+        // A true change shifts the whole interval; this finds the shift that moves it wholly beyond the margin.
         let certain = decision::certainly_worse(&test, gated.looks, gated.family);
         found_from.extend(certain.map(|certain| limit - certain));
     }

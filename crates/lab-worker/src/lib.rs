@@ -4,7 +4,7 @@
 //! This is a crate of its own so that a worker inside a Python interpreter carries nothing of the harness. It knows
 //! nothing of the arbiter that starts it (`lab-serve`), nor of scenarios and reports. In reading order:
 //!
-//! - what a worker shares with its arbiter: [`bootstrap`] (what it receives at its start) with [`connection_limits`],
+//! - the interface between a worker and its arbiter: [`bootstrap`] (received at its start) with [`connection_limits`],
 //!   [`scoreboard`], [`access_record`] and [`log_line`];
 //! - the worker itself: [`config`], [`shutdown`], [`worker`], [`idle_connections`];
 //! - one connection: [`connection`], [`admission`] (which requests are accepted), and the [`gateway`] that calls the

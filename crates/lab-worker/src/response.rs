@@ -50,7 +50,7 @@ pub(crate) fn choose_framing(meta: RequestMeta, status: u16, given: Option<u64>,
     }
     let body = match (content_length, meta.version) {
         (Some(size), _) => BodyLength::Sized(size),
-        // On its way to the frames of HTTP/2, chunks show the end of a response.
+        // On its way to the HTTP/2 frames, chunks show the end of a response.
         (None, Version::Http11 | Version::Http2) => BodyLength::Chunked,
         (None, Version::Http10) => BodyLength::UntilClose,
     };

@@ -8,7 +8,7 @@ pub enum ShutdownState {
     /// Accept connections and serve requests.
     #[default]
     Running,
-    /// Accept nothing more but what is in the backlog; end when every open connection has had the chance of one more
+    /// Accept only the connections in the backlog; end when every open connection has had the chance of one more
     /// request (SIGTERM).
     Graceful,
     /// The same after a call that took too long (SIGABRT), and without the backlog: the arbiter kills this worker if it

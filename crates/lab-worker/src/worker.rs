@@ -244,12 +244,12 @@ impl<G: Gateway<Stream> + Clone + 'static> ConnectionAcceptor<G> {
                 None => return,
             },
         };
-        // Boxed, so that the task of a connection of HTTP/1.1 stays small.
+        // Boxed, so that the task of an HTTP/1.1 connection stays small.
         let Some(stream) = Box::pin(self.serve_http2(stream, info, &idle)).await else { return };
         serve_connection(stream, info, self.gateway, self.config, self.shutdown, idle).await;
     }
 
-    /// Serves a connection of HTTP/2 until it closes. Returns one of HTTP/1.1.
+    /// Serves an HTTP/2 connection until it closes. Returns an HTTP/1.1 connection unserved.
     async fn serve_http2(&self, stream: Stream, info: ConnectionInfo, idle: &IdleSlot) -> Option<Stream> {
         let Some(config) = &self.config.http2 else { return Some(stream) };
         let agreed = stream.session().map(|session| session.alpn_protocol().as_deref() == Some(HTTP_2));

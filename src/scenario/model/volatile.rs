@@ -35,7 +35,7 @@ impl Volatile {
         self.fields.is_empty() && self.pointers.is_empty() && self.filters.is_empty()
     }
 
-    /// Adds what is not there yet.
+    /// Adds the entries that are missing.
     pub fn add(&mut self, other: Volatile) {
         for name in other.fields {
             if !self.has_field(&name) {

@@ -24,7 +24,7 @@ pub(super) const MOST_BLOCKS: u32 = 10_000;
 /// Each look has an equal share of the error; a smaller share decides nothing.
 const MOST_LOOKS: usize = 10;
 
-/// The rounds; the defaults where the table or a key of it is missing.
+/// The rounds, with defaults where the table or one of its keys is missing.
 pub(super) fn rounds(wire: Option<&wire::Rounds>, loads: &[Load], problems: &mut Problems<'_>) -> Option<Rounds> {
     let absent = wire::Rounds::default();
     let wire = wire.unwrap_or(&absent);

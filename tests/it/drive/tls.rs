@@ -195,10 +195,10 @@ fn relocated_proxy_is_driven_over_tls(program: &[&str], http: Http) {
         Ok(sockets[sockets.len() - 1].address())
     };
     let (upstream, folder) = ("127.0.0.1:1", run.path());
-    let (include, stand_in) = (&mut |_: &_| Ok(Vec::new()), &mut |_: &relocate::CertificateFile<'_>| Ok(None));
+    let (include, placeholder) = (&mut |_: &_| Ok(Vec::new()), &mut |_: &relocate::CertificateFile<'_>| Ok(None));
     let (reserve, is_here, has_user) = (&mut reserve, &std::path::Path::exists, &|_: &str| true);
     let target =
-        Target { access_logs: true, upstream, folder, folders: &[], reserve, include, stand_in, is_here, has_user };
+        Target { access_logs: true, upstream, folder, folders: &[], reserve, include, placeholder, is_here, has_user };
     let relocated = relocate::nginx(configuration, &original, target).unwrap();
     std::fs::write(&moved, &relocated.text).unwrap();
     let inherited: String = (FIRST_INHERITED_FD..).zip(&sockets).map(|(fd, _)| format!("{fd};")).collect();

@@ -1,4 +1,4 @@
-//! The head of an entry's file: what is known of a response, in front of its content.
+//! The head of an entry's file: the metadata of a response, in front of its content.
 //!
 //! ```text
 //! 0    magic                     8 bytes

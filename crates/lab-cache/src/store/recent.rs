@@ -25,8 +25,8 @@ thread_local! {
 /// The file of a response: its zone and its digest.
 pub(super) type FileKey = (u64, Digest);
 
-/// Two generations of responses. When the younger one is full, it replaces the older one, so that only what was not used
-/// for a while is forgotten.
+/// Two generations of responses. When the younger one is full, it replaces the older one, so only responses that
+/// were not used for a while are forgotten.
 #[derive(Debug, Default)]
 struct RecentResponses {
     young: HashMap<FileKey, RecentResponse>,

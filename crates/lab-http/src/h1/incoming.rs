@@ -150,7 +150,7 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
         }
     }
 
-    /// Reads once and drops what was read, with everything unread before it. Returns the number of bytes read; 0 at the
+    /// Reads once and drops the bytes, with everything unread before them. Returns the number of bytes read; 0 at the
     /// end of the connection. As [`discard`](Incoming::discard), for a caller that limits each wait.
     pub async fn discard_once(&mut self) -> io::Result<usize> {
         self.unread = 0..0;

@@ -1,4 +1,4 @@
-//! Limits on what is read of a message before it is refused.
+//! Limits on the length of a message that is read before it is refused.
 
 /// Limits of a head, of the framing of a chunked body, and of its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

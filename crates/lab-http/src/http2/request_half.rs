@@ -19,7 +19,7 @@ pub struct RequestHalf {
     receiver: RecvStream,
     /// Content that has arrived and was not read.
     arrived: Bytes,
-    /// Whether nothing more follows what has arrived.
+    /// Whether the bytes that have arrived are the last ones.
     has_ended: bool,
     /// Whether the reader learns the body's end from the stream alone. It is an end of file then, once.
     announces_end: bool,

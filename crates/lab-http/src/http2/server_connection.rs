@@ -1,4 +1,4 @@
-//! A connection of HTTP/2: its streams, its end, and the bounds for clients that abuse it.
+//! An HTTP/2 connection: its streams, its end, and the bounds for clients that abuse it.
 
 use std::future::poll_fn;
 use std::pin::pin;

@@ -306,7 +306,7 @@ mod tests {
             let findings = audit(OfferedLoad::Arrivals { is_constant: false, spins: true }, &outcome);
             findings.iter().map(|finding| (finding.kind(), finding.severity())).collect::<Vec<_>>()
         };
-        assert_eq!(ramp([100, 5000, 90_000]), [], "late, but in step with what was asked for");
+        assert_eq!(ramp([100, 5000, 90_000]), [], "late, but in step with the offered rate");
         assert_eq!(ramp([100, 200_000, 900_000]), [("behind-at-rates", Severity::Warning)]);
         assert_eq!(ramp([200_000, 200_000, 900_000]), [("late-driver", Severity::Invalid)]);
     }

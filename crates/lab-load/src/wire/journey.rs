@@ -112,7 +112,7 @@ impl ValueSource {
     }
 }
 
-/// The rules for a response; what is absent is not checked.
+/// The rules for a response; absent ones are not checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepExpectation<T = String> {
     /// The expected status never counts as an error.

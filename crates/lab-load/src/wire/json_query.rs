@@ -24,7 +24,7 @@ pub enum JsonQuery {
     /// A JSONPath (RFC 9535).
     Path {
         path: JsonPath,
-        /// Whether it selects one value at the most. The result of any other path is the list of what it selects.
+        /// Whether it selects one value at the most. Any other path results in a list of the selected values.
         is_singular: bool,
     },
 }

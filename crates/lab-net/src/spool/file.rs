@@ -68,7 +68,7 @@ impl SpoolFile {
         SpoolFile { file, length: 0, released: 0, occupied: Occupied::new(share) }
     }
 
-    /// Another handle of the file, for readers of what was written so far.
+    /// Another handle of the file, for readers of the bytes written so far.
     ///
     /// # Errors
     /// There are no descriptors left.
@@ -101,7 +101,7 @@ impl SpoolFile {
         Ok(count)
     }
 
-    /// Gives back the space of what comes before `position`, which must not be read again. `position` is rounded down to a
+    /// Frees the space before `position`, which must not be read again. `position` is rounded down to a
     /// block. A file system that cannot do this keeps the space until the file ends.
     pub fn release_before(&mut self, position: u64) {
         let end = position.min(self.length) / BLOCK as u64 * BLOCK as u64;

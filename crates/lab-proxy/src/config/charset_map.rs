@@ -27,7 +27,7 @@ pub enum CharsetTable {
     FromUtf8(HashMap<char, u8>),
 }
 
-/// Stands for what has no counterpart.
+/// Stands for characters without a counterpart.
 pub const REPLACEMENT: u8 = b'?';
 
 impl CharsetMaps {

@@ -342,7 +342,7 @@ const ROWS: &[Row] = &[
     ("uwsgi_cache_lock_timeout", "http", "uwsgi_cache_path /z keys_zone=uwsgizone:1m; server { listen 127.0.0.1:5; location /a { uwsgi_pass 127.0.0.1:9; uwsgi_cache uwsgizone; uwsgi_cache_key k; uwsgi_cache_lock on; uwsgi_cache_lock_timeout 1s; } }", "uwsgi_cache_path /z keys_zone=uwsgizone:1m; server { listen 127.0.0.1:5; location /a { uwsgi_pass 127.0.0.1:9; uwsgi_cache uwsgizone; uwsgi_cache_key k; uwsgi_cache_lock on; uwsgi_cache_lock_timeout 2s; } }"),
 ];
 
-/// Blocks that other rows are in, and what is gone before the directives are read.
+/// Blocks that contain other rows, and directives that are resolved before the rest is read.
 const FRAME: [&str; 3] = ["events", "http", "include"];
 /// Its only effect is on temporary folders, which the table says.
 const OWNER: &str = "user";
@@ -379,7 +379,7 @@ fn words(context: &str, directives: &str) -> Vec<String> {
 #[test]
 fn accepted_directives_have_their_listed_effect() {
     let rows: Vec<_> = compatibility().filter(|row| !matches!(row.support, Support::Refused { .. })).collect();
-    // what has no effect and no row is validated with the tree, and never read here
+    // directives without effect and without a row are validated with the tree, and never read here
     let has_effect = |name: &str| rows.iter().any(|row| row.directive == name && row.support == Support::Supported);
     let is_in_table =
         |name: &str| ROWS.iter().any(|(own, ..)| *own == name) || FRAME.contains(&name) || !has_effect(name);

@@ -271,7 +271,7 @@ mod tests {
             ("/a/bc", "location /a/b"),
             ("/a/c", "location = /a/c"),
             ("/a/c/", "location /a/"),
-            // only what is proxied is given a slash
+            // only locations that proxy get a slash
             ("/d", "location /"),
         ] {
             let found = match locations.find(path.as_bytes(), &VariableValues::default()) {

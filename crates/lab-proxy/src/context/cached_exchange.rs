@@ -25,7 +25,7 @@ pub(crate) struct CachedExchange {
     pub(crate) stored: Option<Box<StoredResponse>>,
     /// Other requests for the key wait for this one.
     pub(crate) flight: Option<Flight>,
-    /// Whether the request changes something, so that what is stored for its target is not used again.
+    /// Whether the request changes something, so that entries for its target are not used again.
     pub(crate) invalidates: bool,
     /// Whether the key names the range of a slice.
     pub(crate) is_for_slice: bool,

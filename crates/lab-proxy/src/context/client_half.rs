@@ -1,4 +1,4 @@
-//! The two halves of the client of one request: a connection of HTTP/1.1, or a stream of HTTP/2.
+//! The two halves of one request's client: an HTTP/1.1 connection, or an HTTP/2 stream.
 //!
 //! Bodies are read and written through these halves in either version. Only heads, ends and resets differ, which
 //! `downstream::response_writer` knows.
@@ -16,7 +16,7 @@ use lab_net::{PlainSocket, ReadHalf, WriteHalf};
 #[derive(Debug)]
 pub(crate) enum ClientReadHalf<'s> {
     Connection(ReadHalf<'s>),
-    /// Boxed, so that a connection of HTTP/1.1 stays small.
+    /// Boxed, so that an HTTP/1.1 connection stays small.
     Stream(Box<RequestHalf>),
 }
 

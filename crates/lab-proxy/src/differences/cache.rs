@@ -9,14 +9,14 @@ pub(super) const ROWS: &[Difference] = &[
         "Reads some words of Cache-Control, Expires, Vary and Set-Cookie. Directives of requests have no effect, and \
          Authorization does not matter.",
         "Follows RFC 9111: ages, lifetimes also from Last-Modified, directives with field names, those of requests, \
-         Authorization, must-revalidate. Set-Cookie as nginx. With `proxy_cache_rfc off` as nginx.",
+         Authorization, must-revalidate. Set-Cookie as in nginx. With `proxy_cache_rfc off` as in nginx.",
         "RFC 9111 §3, §4 and §5.",
     ),
     row(
         "cache: stale responses",
         "Fetches them again, unless proxy_cache_revalidate is on. Uses them where proxy_cache_use_stale says so.",
         "Validates them, and uses them by stale-while-revalidate while a request in the background updates them. Never if \
-         must-revalidate or no-cache forbids it. With `proxy_cache_rfc off` as nginx.",
+         must-revalidate or no-cache forbids it. With `proxy_cache_rfc off` as in nginx.",
         "RFC 9111 §4.2.4 and §4.3, RFC 5861.",
     ),
     row(
@@ -29,32 +29,32 @@ pub(super) const ROWS: &[Difference] = &[
         "cache: 304 to a validation",
         "Renews the lifetime of the stored response.",
         "Brings the fields of the stored response up to date as well. If its validators are those of another response, the \
-         request is sent again without conditions. With `proxy_cache_rfc off` as nginx.",
+         request is sent again without conditions. With `proxy_cache_rfc off` as in nginx.",
         "RFC 9111 §3.2 and §4.3.4.",
     ),
     row(
         "cache: POST, PUT, DELETE and unknown methods",
         "Have no effect on stored responses.",
         "Remove those of their target, and of Location and Content-Location on the same host, if they succeed. With \
-         `proxy_cache_rfc off` as nginx.",
+         `proxy_cache_rfc off` as in nginx.",
         "RFC 9111 §4.4.",
     ),
     row(
         "cache: HEAD with proxy_cache_convert_head off",
         "Has no effect on the stored response to a GET.",
-        "Brings it up to date, or makes it stale if the content has changed. With `proxy_cache_rfc off` as nginx.",
+        "Brings it up to date, or makes it stale if the content has changed. With `proxy_cache_rfc off` as in nginx.",
         "RFC 9111 §4.3.5.",
     ),
     row(
         "cache: response to a POST that names its own target in Content-Location",
         "Is not stored.",
-        "Is stored for later GETs, if its fields give it a lifetime. With `proxy_cache_rfc off` as nginx.",
+        "Is stored for later GETs, if its fields give it a lifetime. With `proxy_cache_rfc off` as in nginx.",
         "RFC 9110 §9.3.3.",
     ),
     row(
         "cache: no proxy_cache_key",
         "The key is $scheme$proxy_host$request_uri.",
-        "The key is $scheme$proxy_host$http_host$request_uri. With `proxy_cache_rfc off` as nginx.",
+        "The key is $scheme$proxy_host$http_host$request_uri. With `proxy_cache_rfc off` as in nginx.",
         "An application may build links of the host that a client names, which must not reach others.",
     ),
     row(
@@ -66,19 +66,19 @@ pub(super) const ROWS: &[Difference] = &[
     row(
         "cache: GET with a body",
         "Uses and stores responses as for any GET.",
-        "Passes it on without the cache. With `proxy_cache_rfc off` as nginx.",
+        "Passes it on without the cache. With `proxy_cache_rfc off` as in nginx.",
         "An application may look at the body, which is no part of the key.",
     ),
     row(
         "cache: Age and Content-Length of a stored response",
         "Passes a received Age on, and leaves the length open of content that came in chunks.",
-        "Sends the current Age, and the length. With `proxy_cache_rfc off` as nginx.",
+        "Sends the current Age, and the length. With `proxy_cache_rfc off` as in nginx.",
         "RFC 9111 §5.1.",
     ),
     row(
         "cache: ranges",
         "Serves ranges of stored responses that have Accept-Ranges, or with proxy_force_ranges.",
-        "Serves ranges of all stored responses. With `proxy_cache_rfc off` as nginx.",
+        "Serves ranges of all stored responses. With `proxy_cache_rfc off` as in nginx.",
         "RFC 9110 §14.2.",
     ),
     row(

@@ -14,7 +14,7 @@ pub(super) const ROWS: &[Difference] = &[
     row(
         "HTTP/2: CONNECT, also extended for WebSockets (RFC 8441)",
         "Responds with 400.",
-        "Responds with 405. WebSockets need a connection of HTTP/1.1 in both: neither announces the extension, so \
+        "Responds with 405. WebSockets need an HTTP/1.1 connection in both: neither announces the extension, so \
          browsers open one.",
         "RFC 9110 §9.3.6: the method is known.",
     ),

@@ -61,7 +61,7 @@ pub(super) const ROWS: &[Difference] = &[
     ),
     row(
         "white space around field values",
-        "Passes some of it on.",
+        "Passes a part on.",
         "Removes it.",
         "RFC 9110 §5.5: it is not part of the value.",
     ),

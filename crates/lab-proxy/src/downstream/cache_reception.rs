@@ -169,7 +169,7 @@ fn set_status(context: &mut RequestContext<'_>, status: CacheStatus) {
     }
 }
 
-/// Makes what is stored for the targets of a successful request unusable (RFC 9111 §4.4).
+/// Invalidates the entries for the targets of a successful request (RFC 9111 §4.4).
 fn invalidate(
     context: &RequestContext<'_>,
     pass: &ProxyPass,

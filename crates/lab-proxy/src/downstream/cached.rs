@@ -93,7 +93,7 @@ pub(crate) async fn look_up(
     lookup
 }
 
-/// Removes what is stored for a request.
+/// Removes the entries for a request.
 pub(crate) fn remove(context: &RequestContext<'_>, config: &CacheConfig) {
     if let Ok(Some(zone)) = find_zone(context, config) {
         zone.remove(&key(context, config));

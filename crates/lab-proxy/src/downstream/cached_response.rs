@@ -230,7 +230,7 @@ fn variation(pass: &ProxyPass, fields: &Headers) -> Option<Vec<Vec<u8>>> {
     if pass.ignored.contains(b"vary") { None } else { vary::names(fields) }
 }
 
-/// Gives the client what it would get of a stored response: a 304, or a range.
+/// Gives the client the form of a stored response that it asked for: a 304, or a range.
 fn serve_stored(context: &RequestContext<'_>, pass: &ProxyPass, response: &mut Response) {
     let BodyLength::Sized(length) = response.body.length() else { return };
     let headers = &context.request.head.headers;

@@ -69,7 +69,7 @@ impl ClientIo<'_> {
                         incoming.unread(&behind);
                         let addresses = match origin {
                             Origin::Forwarded(addresses) => Some(addresses),
-                            // as nginx: the addresses of the connection itself hold
+                            // as in nginx: the addresses of the connection itself hold
                             Origin::Unknown | Origin::Unsupported(_) => None,
                         };
                         return Ok((addresses, header));

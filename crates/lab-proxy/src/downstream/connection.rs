@@ -32,7 +32,7 @@ pub(crate) async fn serve(worker: &WorkerContext, upstreams: &Upstreams, accepte
     let Some(Opened { mut stream, mut received }) = opening.await else { return };
     if may_begin_with_http2(&worker.config.listens[listen], &connection) {
         let heads = &default_server.request_head;
-        // boxed, as is all of HTTP/2, so that connections of HTTP/1.1 stay small
+        // boxed, as is all of HTTP/2, so that HTTP/1.1 connections stay small
         let beginning = Box::pin(http2::read_preface(&mut stream, &received, heads.timeout)).await;
         match beginning {
             None => return,

@@ -82,12 +82,12 @@ pub(crate) async fn send_local(
     }
 }
 
-/// Reads what has arrived of a request body. Returns whether the next request can follow once the rest was read.
+/// Reads the part of a request body that has arrived. Returns whether the next request can follow after the rest.
 async fn drain_arrived(client: &mut ClientIo<'_>, context: &RequestContext<'_>, body: &mut RequestBody) -> bool {
     if body.is_complete() {
         return true;
     }
-    // a client that waits for `100 Continue` in vain may or may not send the body, and a refused one need not come
+    // a client that gets no `100 Continue` may or may not send the body, and a refused one need not come
     let is_in_vain = context.request.expects_continue && body.received() == 0;
     if is_in_vain || context.route.body == BodyAdmission::Refused {
         return false;

@@ -2,8 +2,8 @@
 //!
 //! The path of a request, by file:
 //!
-//! 1. `opening` reads a PROXY header and performs a TLS handshake; `connection` waits for a request of HTTP/1.1 and
-//!    reads its head, `http2` accepts the streams of HTTP/2;
+//! 1. `opening` reads a PROXY header and performs a TLS handshake; `connection` waits for an HTTP/1.1 request and
+//!    reads its head, `http2` accepts the HTTP/2 streams;
 //! 2. `request` takes it through the routing phases, which end in an action;
 //! 3. `proxied` gets the response from an upstream, or `cached` from the cache, and `cache_reception` stores it; pages,
 //!    texts and files come from `crate::response::local`;

@@ -54,7 +54,7 @@ pub(crate) struct RequestOrigin<'a> {
 
 /// The head of a request, as it arrived.
 #[derive(Debug)]
-pub(crate) enum ArrivedHead {
+pub(crate) enum ReceivedHead {
     Complete {
         head: RequestHead,
         /// Whether a body follows that no field announces, as HTTP/2 allows.
@@ -82,9 +82,9 @@ pub(crate) async fn serve_request(
     let read = client.read_timer.within(default_server.request_head.timeout, reading).await;
     open.begin_writing();
     let head = match read.unwrap_or(Err(ReadError::Refused(Refusal::Timeout))) {
-        Ok(Some(head)) => ArrivedHead::Complete { head, has_unannounced_body: false },
+        Ok(Some(head)) => ReceivedHead::Complete { head, has_unannounced_body: false },
         Err(ReadError::Refused(refusal)) if refusal != Refusal::Truncated => {
-            ArrivedHead::Refused { line: first_line(client.incoming.buffered()), refusal }
+            ReceivedHead::Refused { line: first_line(client.incoming.buffered()), refusal }
         }
         // the client closed the connection before its request was complete
         Ok(None) | Err(_) => return RequestEnd::new(ConnectionDisposition::Abort, default_server.config()),
@@ -100,7 +100,7 @@ impl<'a> RequestOrigin<'a> {
 }
 
 /// Serves the request with this head.
-pub(crate) async fn serve_head(client: &mut ClientIo<'_>, origin: RequestOrigin<'_>, head: ArrivedHead) -> RequestEnd {
+pub(crate) async fn serve_head(client: &mut ClientIo<'_>, origin: RequestOrigin<'_>, head: ReceivedHead) -> RequestEnd {
     let RequestOrigin { worker, upstreams, connection, listen, started } = origin;
     let config = &*worker.config;
     let default_server = origin.default_server();
@@ -109,7 +109,7 @@ pub(crate) async fn serve_head(client: &mut ClientIo<'_>, origin: RequestOrigin<
     // a server name that is a pattern leaves its captures in the values
     let find_server = |host: Option<&[u8]>| &config.servers[config.listens[listen].server_for(host, &values)];
     let (line, refusal, server) = match head {
-        ArrivedHead::Complete { mut head, has_unannounced_body } => {
+        ReceivedHead::Complete { mut head, has_unannounced_body } => {
             remove_unsafe_fields(&mut head, heads);
             match Request::validate(&head, heads.merge_slashes) {
                 Ok(mut request) => {
@@ -128,7 +128,7 @@ pub(crate) async fn serve_head(client: &mut ClientIo<'_>, origin: RequestOrigin<
                 }
             }
         }
-        ArrivedHead::Refused { line, refusal } => (line, refusal, default_server),
+        ReceivedHead::Refused { line, refusal } => (line, refusal, default_server),
     };
 
     // only the method of a refused request is used; its `error_page` is fetched for a placeholder
@@ -164,7 +164,7 @@ fn tls_entry(context: &mut RequestContext<'_>) -> Entry {
 fn status_of(refusal: Refusal, server: &Server) -> u16 {
     let has_page = |status| server.config().error_page(status).is_some();
     match refusal.status() {
-        // as nginx, which knows no coding but chunked
+        // as in nginx, which knows no coding but chunked
         _ if refusal == Refusal::ChunkedMissing => 501,
         431 if !has_page(431) && has_page(494) => 494,
         status => status,

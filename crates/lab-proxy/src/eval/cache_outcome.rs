@@ -4,7 +4,7 @@ use lab_http::ResponseHead;
 
 use crate::variables::CacheVariable;
 
-/// What the cache has done for a request, and what it wants of the upstream.
+/// What the cache did for a request, and what it needs from the upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheOutcome {
     /// None before a stored response was looked for.

@@ -64,7 +64,7 @@ fn split(link: &[u8]) -> Option<(&[u8], Option<Expiry<'_>>)> {
     (time > 0).then_some((&link[..comma], Some((text, time))))
 }
 
-/// Decodes base64url, as nginx does: what follows a `=` is ignored, and so are bits that are left over.
+/// Decodes base64url, as nginx does: everything behind a `=` is ignored, and so are leftover bits.
 fn decode(text: &[u8]) -> Option<Vec<u8>> {
     const LENIENT: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, NO_PAD.with_decode_allow_trailing_bits(true));
     let end = memchr::memchr(b'=', text).unwrap_or(text.len());

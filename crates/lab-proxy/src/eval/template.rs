@@ -73,7 +73,7 @@ impl Template {
     }
 }
 
-/// Escapes `out` from `start` on, as nginx's `escape=default`.
+/// Escapes `out` from `start` on, as nginx does for `escape=default`.
 fn escape_from(out: &mut Vec<u8>, start: usize) {
     let needs = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20 | 0x7f..);
     if !out[start..].iter().any(needs) {
@@ -89,7 +89,7 @@ fn escape_from(out: &mut Vec<u8>, start: usize) {
     }
 }
 
-/// Escapes `out` from `start` on, as nginx's `escape=json` and its listings do (RFC 8259 §7). Bytes beyond ASCII stay.
+/// Escapes `out` from `start` on, as nginx does for `escape=json` and in its listings (RFC 8259 §7). Bytes beyond ASCII stay.
 pub(crate) fn escape_json_from(out: &mut Vec<u8>, start: usize) {
     let needs = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
     if !out[start..].iter().any(needs) {

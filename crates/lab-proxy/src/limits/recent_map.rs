@@ -1,8 +1,8 @@
-//! A map of bounded size that forgets what was not used for the longest time.
+//! A map of bounded size that forgets its least recently used entries.
 
 use std::collections::HashMap;
 
-/// A map in two halves. When the young half is full it becomes the old one, and what was in the old one is forgotten. An
+/// A map in two halves. When the young half is full it becomes the old one, and the entries of the old one are forgotten. An
 /// entry that is used moves to the young half, so at least the most recent half of the entries is always there.
 #[derive(Debug)]
 pub(super) struct RecentMap<V> {

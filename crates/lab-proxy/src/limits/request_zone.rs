@@ -81,7 +81,7 @@ impl RequestZone {
         (bucket.excess + 1000).saturating_sub(drained)
     }
 
-    /// How long it takes to drain what is beyond `delay`.
+    /// How long it takes to drain the requests beyond `delay`.
     #[must_use]
     pub fn delay(&self, excess: u64, delay: u64) -> Duration {
         Duration::from_millis(excess.saturating_sub(delay).saturating_mul(1000) / self.rate.max(1))

@@ -317,7 +317,7 @@ impl<'a> Phases<'a, '_> {
     }
 
     fn enter(&self, route: &mut Route<'a>, location: &'a Location) {
-        // as in nginx: whatever `limit_except` is not for has a location of its own
+        // as in nginx: methods that `limit_except` does not exempt have a location of their own
         let location = match &location.limit_except {
             Some(limit) if !limit.allows(route.method) => &limit.location,
             _ => location,

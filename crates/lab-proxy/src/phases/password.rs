@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use md5::{Digest as _, Md5};
 use sha1::Sha1;
 
-/// The hash of a user: what is between the first and the second colon of a line. A line that begins with `#` is a
+/// The hash of a user: the text between the first and the second colon of a line. A line that begins with `#` is a
 /// comment.
 pub(super) fn find<'f>(file: &'f [u8], user: &[u8]) -> Option<&'f [u8]> {
     let lines = file.split(|byte| *byte == b'\n').filter(|line| !line.starts_with(b"#"));

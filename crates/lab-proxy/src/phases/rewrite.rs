@@ -34,7 +34,7 @@ fn run_block<'a>(
                 match target {
                     SetTarget::Slot(slot) => route.values.set(*slot, &value),
                     SetTarget::Args => route.args = Some(Cow::Owned(value)),
-                    // as in nginx: what is no size is ignored
+                    // as in nginx: an invalid size is ignored
                     SetTarget::LimitRate => route.limit_rate = parse_rate(&value).or(route.limit_rate),
                 }
             }

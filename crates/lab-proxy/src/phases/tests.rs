@@ -1,4 +1,4 @@
-//! Tables of requests through the phases: a server's directives, a target, and what is left to do.
+//! Tables of requests through the phases: a server's directives, a target, and the resulting action.
 
 use std::fs::File;
 use std::io;
@@ -266,7 +266,7 @@ fn conditions_are_locations() {
         "location / { proxy_pass http://app; try_files /a.html =404; if ($arg_a) { set $b 1; } \
          if ($arg_c) { proxy_pass http://127.0.0.1:2; } }",
         &[
-            // as nginx: try_files does not hold inside
+            // as in nginx: try_files does not hold inside
             ("/x", "pass GET /x"),
             ("/x?a=1", "pass GET /x?a=1"),
             ("/x?c=1", "pass GET /x?c=1"),
@@ -393,7 +393,7 @@ fn maps_are_cached_and_capture() {
             ("/?q=other", "text 200 d"),
             ("/?q=Yes", "text 200 es"),
             ("/?q=default", "text 200 literal"),
-            // as nginx: all of the text sees what the map caught
+            // as in nginx: all of the text sees what the map caught
             ("/catch/foo?q=bx", "text 200 bmbb"),
             ("/host?q=abc", "text 200 abc"),
             ("/set?q=abc", "text 200 own"),

@@ -18,7 +18,7 @@ impl CookieRules {
     #[must_use]
     pub fn rewrite(&self, scope: &Scope<'_>, value: &[u8]) -> Vec<u8> {
         let mut attributes: Vec<Attribute> = value.split(|&byte| byte == b';').map(Attribute::parse).collect();
-        // as in nginx: what has no value is no cookie
+        // as in nginx: a name without a value is no cookie
         if attributes[0].value.is_none() {
             return value.to_vec();
         }

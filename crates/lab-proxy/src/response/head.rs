@@ -49,7 +49,7 @@ impl Head {
         }
     }
 
-    /// A copy of what was received, without the fields that `is_left_out` names.
+    /// A copy of the received head, without the fields that `is_left_out` names.
     pub(crate) fn to_received(&self, is_left_out: impl Fn(&[u8]) -> bool) -> ResponseHead {
         let mut copy = ResponseHead::new(Version::Http11, self.received.status, self.received.reason());
         for (name, value) in self.fields().iter().filter(|(name, _)| !is_left_out(name)) {

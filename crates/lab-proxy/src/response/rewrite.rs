@@ -23,7 +23,7 @@ pub(crate) fn rewrite(head: &mut Head, pass: &ProxyPass, scope: &Scope<'_>) {
         head.status = status;
         head.reason = Some(reason(status));
     }
-    // as nginx: with `proxy_pass_header Server`, an upstream without the field leaves the response without it
+    // as in nginx: with `proxy_pass_header Server`, an upstream without the field leaves the response without it
     if pass.hidden.contains(b"server") || (pass.is_uwsgi() && !head.fields().contains("server")) {
         head.server = Some(product(rules.server_tokens));
     }

@@ -169,7 +169,7 @@ pub struct ChangeBudget {
 }
 
 impl Default for ChangeBudget {
-    /// As nginx: ten changes pass, the eleventh fails.
+    /// As in nginx: ten changes pass, the eleventh fails.
     fn default() -> ChangeBudget {
         ChangeBudget { left: 11 }
     }

@@ -24,7 +24,7 @@ use crate::tls::TlsContexts;
 /// A log, an address or the pid file cannot be opened; nothing was accepted.
 pub fn run(config: Config, read_config: &ReadConfig<'_>, inherited: Option<&str>) -> Result<(), RunError> {
     let mut resources = None;
-    // as nginx: a process that inherited its sockets is in the background already
+    // as in nginx: a process that inherited its sockets is in the background already
     if config.process.is_daemon && inherited.is_none() {
         resources = Some(Resources::new(&config, &[], None)?);
         daemonize()?;

@@ -8,7 +8,7 @@ use crate::context::RequestBodyError;
 pub(crate) enum ForwardError {
     /// The upstream failed; the client gets the page of this status.
     Status(u16),
-    /// The request's body was not accepted, and more of it may arrive. The client gets the page of this status.
+    /// The request's body was not accepted, and the client may still be sending it. The client gets the page of this status.
     RequestBody(u16),
     /// The client is gone.
     ClientGone,

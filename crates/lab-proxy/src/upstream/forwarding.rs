@@ -304,7 +304,7 @@ impl<'a> Forwarding<'a> {
         self.log(context, severity, message);
     }
 
-    /// Ends the exchange as a failure of the peer: its response broke off before the client got anything of it.
+    /// Ends the exchange as a failure of the peer: its response broke off before the client received any of it.
     pub(crate) fn fail(
         &mut self,
         context: &mut RequestContext<'_>,
@@ -343,7 +343,7 @@ impl<'a> Forwarding<'a> {
 impl Drop for Forwarding<'_> {
     fn drop(&mut self) {
         if self.is_peer_selected {
-            // a panic has ended the request, and must not count towards `max_conns` for ever
+            // a panic has ended the request, and must not count towards `max_conns` forever
             self.pool.release(self.peer, PeerResult::Served);
         }
     }

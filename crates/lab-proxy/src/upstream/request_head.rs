@@ -32,7 +32,7 @@ pub fn write(request: &Request<'_>, pass: &ProxyPass, scope: &Scope<'_>, body: B
         out.extend_from_slice(b": ");
         let value = out.len();
         template.write(scope, out);
-        // a request of HTTP/1.1 without a host has an empty Host field (RFC 9112 §3.2)
+        // an HTTP/1.1 request without a host has an empty Host field (RFC 9112 §3.2)
         let is_required = || pass.version == Version::Http11 && name.eq_ignore_ascii_case("host");
         if out.len() == value && !is_required() {
             out.truncate(line);

@@ -207,7 +207,7 @@ async fn push(
     }
 }
 
-/// Waits for the client to close its connection, and reads ahead what it sends in the meantime. The rest of a refused
+/// Waits for the client to close its connection, and reads ahead the bytes that it sends in the meantime. The rest of a refused
 /// body is discarded: the client may read its response only after it has sent everything.
 async fn watch(client: &mut Incoming<ClientReadHalf<'_>>, is_body_refused: bool) -> RequestBodyError {
     while client.buffered().len() < READ_AHEAD {

@@ -115,7 +115,7 @@ enum Reply {
     NotLoaded(u8),
 }
 
-/// Why the fork server did not do what it was asked.
+/// Why the fork server did not carry out a command.
 #[derive(Debug, thiserror::Error)]
 pub enum ForkServerError {
     #[error("{origin} raised {exception}")]

@@ -59,12 +59,12 @@ impl Arbiter {
         listeners.for_each(|listener| if is_shared { drop(listener) } else { listener.close() });
     }
 
-    /// Ends the fork server, and reads what is left in the pipes.
+    /// Ends the fork server, and drains the pipes.
     pub(super) async fn finish(&mut self) {
         if let Some(fork_server) = self.fork_server.take() {
             fork_server.end(self.worker_spec.config.graceful_timeout + STOP_MARGIN).await;
         }
-        // The last reports are still in the pipes. A process that a worker left behind may hold one open for ever.
+        // The last reports are still in the pipes. A process that a worker left behind may hold one open forever.
         for reader in self.sinks.readers.drain(..) {
             let _ = timeout(STOP_MARGIN, reader).await;
         }

@@ -1,4 +1,4 @@
-//! A connection of HTTP/2: accepts its streams, and serves each request in a task.
+//! An HTTP/2 connection: accepts its streams, and serves each request in a task.
 
 use std::future::poll_fn;
 use std::pin::pin;

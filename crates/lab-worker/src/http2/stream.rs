@@ -194,7 +194,7 @@ async fn read(request: &mut RequestHalf, into: &mut [u8]) -> io::Result<usize> {
     Ok(into.filled().len())
 }
 
-/// Passes a response on, and whatever has arrived of it at once.
+/// Passes a response on: its head, and the part of its body that has arrived already.
 async fn pass_response(
     response: &mut ResponseHalf,
     incoming: &mut Incoming<OwnedReadHalf>,

@@ -27,7 +27,7 @@ use crate::proxy::case::bytes;
 use crate::proxy::client::ClientStream;
 use crate::proxy::running::{Conversation, End};
 
-/// Runs a script. What comes back is rendered like responses of HTTP/1.1, in the order of their streams; a reset is a
+/// Runs a script. What comes back is rendered like HTTP/1.1 responses, in the order of their streams; a reset is a
 /// response with the status `RST`, and GOAWAY one with the status `BYE`.
 pub(crate) fn converse(stream: ClientStream, script: &str, handshake: Option<String>) -> Conversation {
     let mut client = Client {

@@ -215,7 +215,7 @@ impl CacheLevel {
             bypass: self.bypass.clone().unwrap_or_default(),
             no_cache: self.no_cache.clone().unwrap_or_default(),
             use_stale: self.use_stale.unwrap_or(UseStale::NEVER),
-            // without it nobody would update what is used while it is revalidated (RFC 5861 §3)
+            // without it nothing would update an entry that is served while it is revalidated (RFC 5861 §3)
             updates_in_background: self.updates_in_background.unwrap_or(follows_rfc),
             lock: self.has_lock.unwrap_or(false).then_some(lock),
             revalidates: self.revalidates.unwrap_or(follows_rfc),

@@ -1,11 +1,11 @@
-//! `proxy_cache_purge`, as the well-known module has it: requests that remove what is stored for their key.
+//! `proxy_cache_purge`, as the well-known module has it: requests that remove the entries of their key.
 
 use std::net::IpAddr;
 
 use crate::config::network::Network;
 use lab_nginx_conf::{ConfError, Directive};
 
-/// Which requests remove what is stored for their key.
+/// Which requests remove the entries of their key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CachePurge {
     pub method: Vec<u8>,

@@ -1,4 +1,4 @@
-//! A connection of HTTP/2: accepts its streams, and serves their requests side by side.
+//! An HTTP/2 connection: accepts its streams, and serves their requests side by side.
 
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -23,7 +23,7 @@ use crate::config::server::Server;
 use crate::connection_counts::OpenRequest;
 use crate::context::{ConnectionDisposition, WorkerContext};
 use crate::downstream::client_io::{ClientIo, LAST_CALL};
-use crate::downstream::request::{ArrivedHead, RequestOrigin, serve_head};
+use crate::downstream::request::{ReceivedHead, RequestOrigin, serve_head};
 use crate::eval::ClientConnection;
 use crate::upstream::Upstreams;
 use lab_net::Stream;
@@ -196,8 +196,8 @@ async fn serve_stream(
     let mut client = ClientIo::of_stream(read, write);
     let rules = &worker.config.servers[worker.config.listens[listen].default_server].request_head;
     let head = match fields::request_head(&parts, rules.line) {
-        Ok(head) => ArrivedHead::Complete { head, has_unannounced_body },
-        Err(refusal) => ArrivedHead::Refused { line: fields::request_line(&parts), refusal },
+        Ok(head) => ReceivedHead::Complete { head, has_unannounced_body },
+        Err(refusal) => ReceivedHead::Refused { line: fields::request_line(&parts), refusal },
     };
     drop(parts);
     let request = RequestOrigin { worker, upstreams, connection: &connection, listen, started: clock::now() };

@@ -18,7 +18,7 @@ impl ResponseWriter<'_, '_> {
             && self.outgoing.parts().0.io().plain_socket().is_some()
     }
 
-    /// Sends the head and the file, at most `chunk` bytes of it with one system call.
+    /// Sends the head and the file, at most `chunk` bytes with each system call.
     ///
     /// Ends early if the file has become shorter or cannot be sent like this: [`body`](ResponseWriter::body) then reads
     /// what is left, and reports why.

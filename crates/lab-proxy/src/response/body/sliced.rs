@@ -109,7 +109,7 @@ impl SlicedBody {
         BodyLength::Sized(self.part.1)
     }
 
-    /// Limits what is sent to a range.
+    /// Limits the content that is sent to a range.
     pub(crate) fn cut(&mut self, start: u64, length: u64) {
         self.part = (start, length);
     }

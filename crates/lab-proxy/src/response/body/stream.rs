@@ -113,7 +113,7 @@ impl StreamBody {
         matches!(self.copy.as_deref(), Some(ContentCopy::Entry(_)))
     }
 
-    /// Limits what is passed on to a range.
+    /// Limits the content that is passed on to a range.
     pub(crate) fn cut(&mut self, start: u64, length: u64) {
         self.window = Some(Window { skipped: start, left: length, length });
     }

@@ -32,7 +32,7 @@ pub(super) fn apply(context: &RequestContext<'_>, response: &mut Response) -> Re
     };
     let parsed = requested.map_or(Requested::Whole, |ranges| parse(ranges, total, max_ranges.unwrap_or(usize::MAX)));
     let parsed = match parsed {
-        // as in nginx: what arrives piece by piece does not come in any other order
+        // as in nginx: content that arrives piece by piece cannot be sent in another order
         Requested::Ranges(ranges) if ranges.len() > 1 && matches!(response.body, Body::Stream(_) | Body::Sliced(_)) => {
             Requested::Whole
         }

@@ -46,7 +46,7 @@ impl Recoding {
                 match (u8::try_from(character), table.get(&character)) {
                     (Ok(byte), _) if byte.is_ascii() => out.push(byte),
                     (_, Some(byte)) => out.push(*byte),
-                    // as in nginx: what the other charset does not have is a character of HTML
+                    // as in nginx: a character that the other charset lacks becomes a character reference
                     (_, None) => out.extend_from_slice(format!("&#{};", u32::from(character)).as_bytes()),
                 }
             }

@@ -58,7 +58,7 @@ pub(crate) struct Page<'c> {
     is_decided: bool,
     /// Whether text is left out, in a block or in a branch that was not chosen.
     is_skipped: bool,
-    /// Whether what is left out belongs to a block.
+    /// Whether the omitted part belongs to a block.
     is_in_block: bool,
 }
 

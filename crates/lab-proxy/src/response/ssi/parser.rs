@@ -62,7 +62,7 @@ impl Parser {
         end_text(&mut text, tokens);
     }
 
-    /// Appends what was held back, at the end of the content. As in nginx, an incomplete command vanishes.
+    /// Appends the bytes that were held back, at the end of the content. As in nginx, an incomplete command vanishes.
     pub(crate) fn finish(&mut self, tokens: &mut Vec<Token>) {
         if let State::Text(matched @ 1..) = self.state {
             tokens.push(Token::Text(START[..matched].to_vec()));
