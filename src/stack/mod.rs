@@ -123,6 +123,18 @@ pub enum StartError {
         /// The end of that log, unless the cause says all.
         last_lines: Option<String>,
     },
+    /// The component's service ended before it was ready.
+    #[error("{ended}{}{}", cause_clause(cause), log_excerpt(log, last_lines))]
+    ServiceEnded {
+        /// The role, the node and the engine's reason.
+        ended: Box<swarm::TaskError>,
+        /// Why, in one line, if its log says so.
+        cause: Option<String>,
+        /// Its log.
+        log: PathBuf,
+        /// The end of that log, unless the cause says all.
+        last_lines: Option<String>,
+    },
     /// The component did not answer in time.
     #[error("the {role} was not ready within {} s: {observed}{}", deadline.as_secs_f64(), log_excerpt(log, &Some(last_lines.clone())))]
     NotReady {

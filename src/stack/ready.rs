@@ -78,13 +78,19 @@ pub async fn wait(probe: &Probe<'_>, component: &mut Guarded, deadline: Duration
 
 /// Why it ended before it was ready, as its log says.
 fn ended_early(role: Role, status: ExitStatus, log: &Path, originals: &[(String, String)]) -> StartError {
+    let (cause, last_lines) = cause_of_end(log, originals);
+    StartError::Ended { role, status, cause, log: log.to_owned(), last_lines }
+}
+
+/// Why the writer of `log` ended, in one line, and the end of the log unless the line says all.
+pub(super) fn cause_of_end(log: &Path, originals: &[(String, String)]) -> (Option<String>, Option<String>) {
     let text = original_names(&last_lines(log, CAUSE_LINES), originals);
     let cause = failure_cause::find(&text);
     let is_complete = cause.as_ref().is_some_and(|cause| cause.is_complete);
     // Up to the cause, because more may follow from it than anyone reads.
     let lines: Vec<&str> = text.lines().take(cause.as_ref().map_or(usize::MAX, |cause| cause.end)).collect();
     let last_lines = (!is_complete).then(|| lines[lines.len().saturating_sub(EXCERPT_LINES)..].join("\n"));
-    StartError::Ended { role, status, cause: cause.map(|cause| cause.line), log: log.to_owned(), last_lines }
+    (cause.map(|cause| cause.line), last_lines)
 }
 
 /// Whether it is ready now; otherwise the reason why not.

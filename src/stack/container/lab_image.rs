@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use futures_util::TryStreamExt as _;
+use sha2::{Digest as _, Sha256};
 use testcontainers::bollard::body_try_stream;
 use testcontainers::bollard::query_parameters::CreateImageOptionsBuilder;
 use tokio::io::AsyncWrite;
@@ -108,6 +109,11 @@ pub(in crate::stack) fn library_path(libraries: &BTreeSet<PathBuf>) -> String {
     let folders = libraries.iter().filter_map(|file| file.parent());
     let folders: BTreeSet<String> = folders.map(|folder| folder.display().to_string()).collect();
     folders.into_iter().collect::<Vec<_>>().join(":")
+}
+
+/// A tag that names the digested content.
+pub(in crate::stack) fn tag(digest: Sha256) -> String {
+    digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Writes the root file system: lab at [`LAB`], everything else at its own path.

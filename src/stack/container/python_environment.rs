@@ -14,8 +14,13 @@ use super::libraries::{self, LibrariesError};
 use super::mounts;
 use crate::provision;
 
-/// Prints the module path of an interpreter, one folder per line.
-const MODULES: &str = "import sys; print('\\n'.join(sys.path))";
+/// Prints the folder of an interpreter's standard library and its module path, one folder per line.
+const MODULES: &str = "import os, sys; print(os.path.dirname(os.__file__), *sys.path, sep='\\n')";
+/// Folders of a standard library that no server imports: its tests, development tools, and files for linking with the
+/// interpreter. They are most of its bytes.
+const UNUSED: [&str; 5] = ["config-*", "ensurepip", "idlelib", "test", "turtledemo"];
+/// Folders of packages. They are unused unless they are on the module path.
+const PACKAGES: [&str; 2] = ["dist-packages", "site-packages"];
 
 /// Why an environment cannot be used in a container.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +42,8 @@ pub enum EnvironmentError {
 pub(in crate::stack) struct MountedEnvironment {
     /// Files and folders to mount at their own paths; none lies within another.
     pub(in crate::stack) mounts: Vec<PathBuf>,
+    /// Folders within the mounts whose files no server reads.
+    pub(in crate::stack) unused: BTreeSet<PathBuf>,
     /// Libraries outside the mounts, at the paths where the loader finds them.
     pub(in crate::stack) libraries: BTreeSet<PathBuf>,
 }
@@ -49,12 +56,14 @@ impl MountedEnvironment {
         let python = provision::bin(venv).join("python");
         let mut needed = links(&python).map_err(unreadable)?;
         needed.push(venv.to_owned());
-        needed.extend(modules(&python)?);
+        let (standard_library, modules) = modules(&python)?;
+        let unused = unused(&standard_library, &modules).map_err(unreadable)?;
+        needed.extend(modules);
         let mounts = mounts::outermost(needed);
         let mut libraries = libraries::program_libraries(&python)?;
         if let Some(loader) = libraries::program_loader(&python)? {
             for mount in &mounts {
-                each_file(mount, &mut |file| {
+                each_file(mount, &unused, &mut |file| {
                     if is_elf(file)? {
                         libraries.extend(libraries::module_libraries(&loader, file)?);
                     }
@@ -64,7 +73,7 @@ impl MountedEnvironment {
             }
         }
         libraries.retain(|library| !mounts.iter().any(|mount| library.starts_with(mount)));
-        Ok(MountedEnvironment { mounts, libraries })
+        Ok(MountedEnvironment { mounts, unused, libraries })
     }
 }
 
@@ -96,8 +105,8 @@ fn plain(path: &Path) -> PathBuf {
     plain
 }
 
-/// The module path of an interpreter.
-fn modules(python: &Path) -> Result<Vec<PathBuf>, EnvironmentError> {
+/// The folder of an interpreter's standard library, and its module path.
+fn modules(python: &Path) -> Result<(PathBuf, Vec<PathBuf>), EnvironmentError> {
     let output = Command::new(python).args(["-I", "-c", MODULES]).stdin(Stdio::null()).output();
     let failed = |output: String| EnvironmentError::NoModulePath { python: python.to_owned(), output };
     let output = output.map_err(|error| failed(format!(": {error}")))?;
@@ -105,16 +114,39 @@ fn modules(python: &Path) -> Result<Vec<PathBuf>, EnvironmentError> {
         return Err(failed(format!(": {}", String::from_utf8_lossy(&output.stderr).trim())));
     }
     let paths = String::from_utf8_lossy(&output.stdout);
+    let mut paths = paths.lines().map(PathBuf::from);
+    let standard_library = paths.next().ok_or_else(|| failed(String::new()))?;
     // The path may contain folders that do not exist.
-    Ok(paths.lines().map(PathBuf::from).filter(|folder| folder.is_absolute() && folder.is_dir()).collect())
+    Ok((standard_library, paths.filter(|folder| folder.is_absolute() && folder.is_dir()).collect()))
 }
 
-/// Calls `act` for every regular file at or below `path`, without following links.
-fn each_file(path: &Path, act: &mut dyn FnMut(&Path) -> io::Result<()>) -> io::Result<()> {
+/// The folders of a standard library that hold nothing of the module path.
+fn unused(standard_library: &Path, modules: &[PathBuf]) -> io::Result<BTreeSet<PathBuf>> {
+    let is_unused = |name: &str| {
+        let matches = |pattern: &&str| match pattern.strip_suffix('*') {
+            Some(prefix) => name.starts_with(prefix),
+            None => name == *pattern,
+        };
+        UNUSED.iter().chain(&PACKAGES).any(matches)
+    };
+    let mut unused = BTreeSet::new();
+    for entry in fs::read_dir(standard_library)? {
+        let entry = entry?;
+        let (path, name) = (entry.path(), entry.file_name());
+        let is_imported = modules.iter().any(|module| module.starts_with(&path));
+        if entry.file_type()?.is_dir() && is_unused(&name.to_string_lossy()) && !is_imported {
+            unused.insert(path);
+        }
+    }
+    Ok(unused)
+}
+
+/// Calls `act` for every regular file at or below `path`, without following links or entering `unused` folders.
+fn each_file(path: &Path, unused: &BTreeSet<PathBuf>, act: &mut dyn FnMut(&Path) -> io::Result<()>) -> io::Result<()> {
     let kind = path.symlink_metadata()?.file_type();
-    if kind.is_dir() {
+    if kind.is_dir() && !unused.contains(path) {
         for entry in fs::read_dir(path)? {
-            each_file(&entry?.path(), act)?;
+            each_file(&entry?.path(), unused, act)?;
         }
     } else if kind.is_file() {
         act(path)?;
@@ -152,7 +184,19 @@ mod tests {
     }
 
     #[test]
-    fn an_environment_without_an_interpreter_is_told() {
+    fn packages_are_unused_unless_they_are_on_the_module_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let library = folder.path();
+        for name in ["config-3.13-x86_64", "json", "site-packages", "test", "dist-packages/own"] {
+            fs::create_dir_all(library.join(name)).unwrap();
+        }
+        let modules = [library.to_owned(), library.join("dist-packages/own")];
+        let expected = ["config-3.13-x86_64", "site-packages", "test"].map(|name| library.join(name));
+        assert_eq!(unused(library, &modules).unwrap(), BTreeSet::from(expected));
+    }
+
+    #[test]
+    fn an_environment_without_an_interpreter_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let error = MountedEnvironment::read(folder.path()).unwrap_err();
         assert!(matches!(error, EnvironmentError::Unreadable { .. }), "{error}");

@@ -5,11 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::docker_client::DockerError;
-use super::images::AddedFiles;
+use super::image_layer::{ImageLayer, TMP};
 use super::run_swarm::RunSwarm;
 use crate::stack::component_spec::ComponentSpec;
 use crate::stack::container::mounts;
-use crate::stack::container::python_environment::MountedEnvironment;
 
 /// The largest config of a swarm, in bytes. The engine refuses 500 KiB.
 const MAX_CONFIG_BYTES: u64 = 500 * 1000;
@@ -22,8 +21,8 @@ const USER: &str = "65534:65534";
 pub(super) struct ComponentFiles {
     /// Small files of this visit, each a config of the swarm.
     pub(super) configs: Vec<PathBuf>,
-    /// Everything else, which goes into an image.
-    pub(super) added: AddedFiles,
+    /// Everything else, which goes into an image of the run.
+    pub(super) layer: ImageLayer,
 }
 
 impl ComponentFiles {
@@ -37,7 +36,7 @@ impl ComponentFiles {
         for input in inputs {
             match input.starts_with(visit) {
                 true => files.add_own(input)?,
-                false => _ = files.added.paths.insert(input.clone()),
+                false => _ = files.layer.paths.insert(input.clone()),
             }
         }
         Ok(files)
@@ -51,15 +50,9 @@ impl ComponentFiles {
         }
         match std::fs::metadata(path)?.len() {
             0..=MAX_CONFIG_BYTES => self.configs.push(path.to_owned()),
-            _ => _ = self.added.paths.insert(path.to_owned()),
+            _ => _ = self.layer.paths.insert(path.to_owned()),
         }
         Ok(())
-    }
-
-    /// Adds a virtual environment with its interpreter.
-    pub(super) fn add_environment(&mut self, environment: MountedEnvironment) {
-        self.added.paths.extend(environment.mounts);
-        self.added.libraries.extend(environment.libraries);
     }
 
     /// Adds the files that the texts of an nginx.conf name, and drops those within others.
@@ -67,9 +60,9 @@ impl ComponentFiles {
     /// # Errors
     /// A text is malformed.
     pub(super) fn add_named(&mut self, texts: &[(String, PathBuf)]) -> Result<(), lab_nginx_conf::ConfError> {
-        self.added.paths.extend(mounts::named_by(texts)?.into_iter().map(|mount| mount.path));
-        let paths = std::mem::take(&mut self.added.paths);
-        self.added.paths = mounts::outermost(paths.into_iter().collect()).into_iter().collect();
+        self.layer.paths.extend(mounts::named_by(texts)?.into_iter().map(|mount| mount.path));
+        let paths = std::mem::take(&mut self.layer.paths);
+        self.layer.paths = mounts::outermost(paths.into_iter().collect()).into_iter().collect();
         Ok(())
     }
 }
@@ -86,6 +79,8 @@ pub(super) struct ServiceSpec<'a> {
     pub(super) hosts: &'a [(String, std::net::IpAddr)],
     /// Whether nodes pull the image. Otherwise the only node has it.
     pub(super) is_pulled: bool,
+    /// Whether its image has files below `/tmp`, which a file system in memory would hide.
+    pub(super) has_tmp: bool,
     /// A folder that it writes into.
     pub(super) work: Option<&'a Path>,
 }
@@ -99,7 +94,7 @@ pub(super) async fn create_service(
     service: &ServiceSpec<'_>,
     spec: &ComponentSpec,
 ) -> Result<(), DockerError> {
-    let ServiceSpec { name, image, node, configs, hosts, is_pulled, work } = service;
+    let ServiceSpec { name, image, node, configs, hosts, is_pulled, has_tmp, work } = service;
     let mut command: Vec<String> =
         ["service", "create", "--detach", "--quiet", "--name", name].map(str::to_owned).into();
     let mut option = |name: &str, value: String| command.extend([name.to_owned(), value]);
@@ -121,8 +116,9 @@ pub(super) async fn create_service(
     for (variable, value) in &spec.environment {
         option("--env", format!("{variable}={value}"));
     }
+    let tmp = (!has_tmp).then_some(Path::new(TMP));
     let scratch: BTreeSet<&Path> =
-        [Path::new("/tmp")].into_iter().chain(spec.scratch.iter().map(PathBuf::as_path)).chain(*work).collect();
+        tmp.into_iter().chain(spec.scratch.iter().map(PathBuf::as_path)).chain(*work).collect();
     for folder in scratch {
         option("--mount", format!("type=tmpfs,destination={},tmpfs-mode=1777", folder.display()));
     }
@@ -155,6 +151,6 @@ mod tests {
         let inputs = [visit.join("nginx.conf"), visit.join("app"), visit.join("large"), site.clone()];
         let files = ComponentFiles::of_inputs(&inputs, &visit).unwrap();
         assert_eq!(files.configs, [visit.join("nginx.conf"), visit.join("app/hello.py")]);
-        assert_eq!(files.added.paths, BTreeSet::from([visit.join("large"), site]));
+        assert_eq!(files.layer.paths, BTreeSet::from([visit.join("large"), site]));
     }
 }

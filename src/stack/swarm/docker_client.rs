@@ -1,6 +1,7 @@
 //! The docker client. It knows every kind of context: sockets, TLS and SSH.
 
 use std::io;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -97,6 +98,21 @@ impl DockerClient {
                 let message = message(&String::from_utf8_lossy(&output.stderr));
                 Err(DockerError::Refused { operation: operation.to_owned(), message })
             }
+        }
+    }
+
+    /// Writes everything that a command prints into `file`, as long as it does not take longer than `limit`.
+    ///
+    /// # Errors
+    /// The file cannot be written, or the command cannot be started.
+    pub async fn write_output<A: AsRef<str>>(&self, arguments: &[A], file: &Path, limit: Duration) -> io::Result<()> {
+        let file = std::fs::File::create(file)?;
+        let mut command = self.command(arguments);
+        let mut child = command.stdout(file.try_clone()?).stderr(file).spawn()?;
+        match tokio::time::timeout(limit, child.wait()).await {
+            Ok(ended) => ended.map(drop),
+            // It is killed when it is dropped, and the file has what it printed.
+            Err(_) => Ok(()),
         }
     }
 

@@ -1,17 +1,17 @@
-//! The images of a run: lab's own, and those that add files of this machine to it.
+//! The images of a run: lab's own, and those that add layers of this machine's files to it.
 //!
 //! A node gets an image from a registry that the scenario names, or has it because it is the manager, where the image is
-//! made. lab's own image is named for its content, so every run after the first finds it.
+//! made. lab's own image and those of Python environments are named for their content, so every run after the first finds
+//! them; the files of an application are in images of the run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
-use tokio::io::AsyncWrite;
-use tokio_tar::{Builder, EntryType};
 
 use super::docker_client::{DockerClient, DockerError};
+use super::image_layer::{ImageLayer, ROOT};
 use crate::stack::container::lab_image::{self, ARCHIVE_BUFFER};
 use crate::stack::container::labels;
 use crate::stack::container::libraries::{self, LibrariesError};
@@ -32,13 +32,11 @@ pub enum ImageError {
     Push { registry: String, source: DockerError },
 }
 
-/// What an image has beside lab itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct AddedFiles {
-    /// Files and folders at their own paths.
-    pub paths: BTreeSet<PathBuf>,
-    /// Libraries at the paths where the loader finds them.
-    pub libraries: BTreeSet<PathBuf>,
+/// An image, and the folders of the libraries that its programs load.
+#[derive(Debug, Clone)]
+struct LayeredImage {
+    reference: String,
+    library_folders: BTreeSet<PathBuf>,
 }
 
 /// Makes the images of one run.
@@ -47,11 +45,11 @@ pub struct Images {
     docker: DockerClient,
     registry: Option<String>,
     /// lab's own.
-    base: String,
-    library_path: String,
+    base: LayeredImage,
     run: String,
     labels: Vec<(String, String)>,
-    made: BTreeMap<AddedFiles, String>,
+    /// By the reference of the image below and the layer.
+    made: BTreeMap<(String, ImageLayer), LayeredImage>,
 }
 
 impl Images {
@@ -67,14 +65,13 @@ impl Images {
         labels: Vec<(String, String)>,
     ) -> Result<Images, ImageError> {
         let files = libraries::program_libraries(lab)?;
-        let library_path = lab_image::library_path(&files);
+        let library_folders = library_folders(&files);
         let content = digest(lab, &files).map_err(ImageError::Unreadable)?;
-        let base = reference(registry.as_deref(), &content);
-        let known = ["image", "ls", "--quiet", &base];
-        if docker.lines("list images", &known).await?.is_empty() {
+        let base = LayeredImage { reference: reference(registry.as_deref(), &content), library_folders };
+        if !is_known(&docker, &base.reference).await? {
             let label = format!("LABEL {}=lab-itself", labels::BUILT);
-            let library_path = format!("ENV LD_LIBRARY_PATH={library_path}");
-            let import = ["import", "--change", &label, "--change", &library_path, "-", &base];
+            let library_path = format!("ENV {}", base.library_path());
+            let import = ["import", "--change", &label, "--change", &library_path, "-", &base.reference];
             let (archive, end) = tokio::io::duplex(ARCHIVE_BUFFER);
             let lab = lab.to_owned();
             let writing = tokio::spawn(async move { lab_image::write_root(archive, &lab, &files).await });
@@ -82,16 +79,15 @@ impl Images {
             written(writing).await?;
             imported?;
         }
-        let images =
-            Images { docker, registry, base, library_path, run: run.to_owned(), labels, made: BTreeMap::new() };
-        images.push(&images.base).await?;
+        let images = Images { docker, registry, base, run: run.to_owned(), labels, made: BTreeMap::new() };
+        images.push(&images.base.reference).await?;
         Ok(images)
     }
 
     /// lab's own image.
     #[must_use]
     pub fn base(&self) -> &str {
-        &self.base
+        &self.base.reference
     }
 
     /// Whether every node can pull the images.
@@ -100,43 +96,111 @@ impl Images {
         self.registry.is_some()
     }
 
-    /// lab's own image with these files added, made on first use.
+    /// lab's own image with these layers, each made on first use: those of a Python environment, and on top the files of this
+    /// run.
     ///
     /// # Errors
     /// [`ImageError`].
-    pub async fn with(&mut self, added: AddedFiles) -> Result<String, ImageError> {
-        if added == AddedFiles::default() {
-            return Ok(self.base.clone());
+    pub(super) async fn with(&mut self, environment: &[ImageLayer], own: ImageLayer) -> Result<String, ImageError> {
+        let mut image = self.base.clone();
+        for layer in environment {
+            image = self.add(&image, layer.clone(), Naming::Content).await?;
         }
-        if let Some(image) = self.made.get(&added) {
+        Ok(self.add(&image, own, Naming::Run).await?.reference)
+    }
+
+    async fn add(
+        &mut self,
+        below: &LayeredImage,
+        layer: ImageLayer,
+        naming: Naming,
+    ) -> Result<LayeredImage, ImageError> {
+        if layer.is_empty() {
+            return Ok(below.clone());
+        }
+        let key = (below.reference.clone(), layer);
+        if let Some(image) = self.made.get(&key) {
             return Ok(image.clone());
         }
-        let image = reference(self.registry.as_deref(), &format!("{}-{}", self.run, self.made.len() + 1));
-        let mut library_paths: BTreeSet<&str> = self.library_path.split(':').collect();
-        let added_path = lab_image::library_path(&added.libraries);
-        library_paths.extend(added_path.split(':').filter(|path| !path.is_empty()));
-        let library_path = library_paths.into_iter().collect::<Vec<_>>().join(":");
-        let recipe = format!("FROM {}\nCOPY root/ /\nENV LD_LIBRARY_PATH={library_path}\n", self.base);
-        let mut build = vec!["build".to_owned(), "--quiet".to_owned(), "--tag".to_owned(), image.clone()];
-        for (name, value) in &self.labels {
+        let (_, layer) = &key;
+        let (tag, labels) = match naming {
+            Naming::Run => (format!("{}-{}", self.run, self.made.len() + 1), self.labels.clone()),
+            Naming::Content => {
+                let built = vec![(labels::BUILT.to_owned(), "python-environment".to_owned())];
+                (content_tag(below.reference.clone(), layer.clone()).await?, built)
+            }
+        };
+        let mut image = LayeredImage { reference: reference(self.registry.as_deref(), &tag), ..below.clone() };
+        image.library_folders.extend(library_folders(&layer.libraries));
+        let is_known = match naming {
+            Naming::Run => false,
+            Naming::Content => is_known(&self.docker, &image.reference).await?,
+        };
+        if !is_known {
+            self.build(below, &image, layer.clone(), &labels).await?;
+        }
+        self.push(&image.reference).await?;
+        self.made.insert(key, image.clone());
+        Ok(image)
+    }
+
+    async fn build(
+        &self,
+        below: &LayeredImage,
+        image: &LayeredImage,
+        layer: ImageLayer,
+        labels: &[(String, String)],
+    ) -> Result<(), ImageError> {
+        let recipe = format!("FROM {}\nCOPY {ROOT}/ /\nENV {}\n", below.reference, image.library_path());
+        let mut build = ["build", "--quiet", "--tag", &image.reference].map(str::to_owned).to_vec();
+        for (name, value) in labels {
             build.extend(["--label".to_owned(), format!("{name}={value}")]);
         }
         build.push("-".to_owned());
         let (archive, end) = tokio::io::duplex(ARCHIVE_BUFFER);
-        let files = added.clone();
-        let writing = tokio::spawn(async move { write_context(archive, &recipe, &files).await });
-        let built = self.docker.run_with_input("build an image of the application's files", &build, end).await;
+        let writing = tokio::spawn(layer.write_context(archive, recipe));
+        let built = self.docker.run_with_input("build an image of an application's files", &build, end).await;
         written(writing).await?;
         built?;
-        self.push(&image).await?;
-        self.made.insert(added, image.clone());
-        Ok(image)
+        Ok(())
     }
 
     async fn push(&self, image: &str) -> Result<(), ImageError> {
         let Some(registry) = &self.registry else { return Ok(()) };
         let pushed = self.docker.run("push an image", &["push", "--quiet", image]).await;
         pushed.map(drop).map_err(|source| ImageError::Push { registry: registry.clone(), source })
+    }
+}
+
+/// What an image is named for.
+#[derive(Debug, Clone, Copy)]
+enum Naming {
+    /// The run, with which it is removed.
+    Run,
+    Content,
+}
+
+impl LayeredImage {
+    /// The variable by which programs find their libraries, where the loader's cache is missing.
+    fn library_path(&self) -> String {
+        let folders: Vec<_> = self.library_folders.iter().map(|folder| folder.display().to_string()).collect();
+        format!("LD_LIBRARY_PATH={}", folders.join(":"))
+    }
+}
+
+fn library_folders(libraries: &BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
+    libraries.iter().filter_map(|library| library.parent()).map(Path::to_owned).collect()
+}
+
+async fn is_known(docker: &DockerClient, image: &str) -> Result<bool, DockerError> {
+    Ok(!docker.lines("list images", &["image", "ls", "--quiet", image]).await?.is_empty())
+}
+
+/// Reads every file of the layer, so it blocks.
+async fn content_tag(below: String, layer: ImageLayer) -> Result<String, ImageError> {
+    match tokio::task::spawn_blocking(move || layer.digest(&below)).await {
+        Ok(tag) => tag.map_err(ImageError::Unreadable),
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     }
 }
 
@@ -163,34 +227,7 @@ fn digest(lab: &Path, files: &BTreeSet<PathBuf>) -> io::Result<String> {
         digest.update(file.as_os_str().as_encoded_bytes());
         io::copy(&mut std::fs::File::open(file)?, &mut digest)?;
     }
-    Ok(digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// Writes the context of a build: its recipe, and the files below `root/`.
-async fn write_context(
-    archive: impl AsyncWrite + Unpin + Send + 'static,
-    recipe: &str,
-    added: &AddedFiles,
-) -> io::Result<()> {
-    let mut tar = Builder::new(archive);
-    tar.follow_symlinks(false);
-    let mut head = lab_image::header(EntryType::Regular, recipe.len() as u64);
-    tar.append_data(&mut head, "Dockerfile", recipe.as_bytes()).await?;
-    for path in added.paths.iter().chain(&added.libraries) {
-        let inside = Path::new("root").join(path.strip_prefix("/").unwrap_or(path));
-        let kind = path.symlink_metadata()?.file_type();
-        match (kind.is_dir(), kind.is_symlink()) {
-            (true, _) => tar.append_dir_all(&inside, path).await?,
-            // A library is looked up by its name, which may be a link's.
-            (_, true) if added.libraries.contains(path) => {
-                let mut file = tokio::fs::File::open(path).await?;
-                let mut head = lab_image::header(EntryType::Regular, file.metadata().await?.len());
-                tar.append_data(&mut head, &inside, &mut file).await?;
-            }
-            _ => tar.append_path_with_name(path, &inside).await?,
-        }
-    }
-    tar.into_inner().await.map(drop)
+    Ok(lab_image::tag(digest))
 }
 
 #[cfg(test)]

@@ -3,10 +3,12 @@
 mod launch;
 mod removal;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::image_layer::ImageLayer;
 use super::images::Images;
 use super::remote_stack::{NodePlace, RemoteStack, StackPlaces};
 use super::run_swarm::RunSwarm;
@@ -29,6 +31,8 @@ pub struct SwarmLauncher {
     process: ProcessLauncher,
     swarm: RunSwarm,
     images: Images,
+    /// The layers of Python environments, by their folders.
+    environments: BTreeMap<PathBuf, [ImageLayer; 2]>,
     /// The container that is attached to the run's network, and its address there.
     coordinator: (String, IpAddr),
     /// Numbers the objects of the run.
@@ -44,7 +48,7 @@ impl SwarmLauncher {
         images: Images,
         coordinator: (String, IpAddr),
     ) -> SwarmLauncher {
-        SwarmLauncher { process, swarm, images, coordinator, objects: 0 }
+        SwarmLauncher { process, swarm, images, environments: BTreeMap::new(), coordinator, objects: 0 }
     }
 
     /// Starts a stack with its files in the run's folder under `visit`, and waits until it is ready.

@@ -11,6 +11,7 @@
 mod component;
 mod docker_client;
 mod forwarder;
+mod image_layer;
 mod images;
 mod launcher;
 pub mod reaper;

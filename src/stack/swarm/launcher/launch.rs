@@ -6,20 +6,24 @@ use std::time::Duration;
 
 use super::super::component::{ComponentFiles, ServiceSpec, create_service};
 use super::super::forwarder::Forwarder;
+use super::super::image_layer::ImageLayer;
 use super::super::remote_stack::{NodePlace, RemoteComponent};
 use super::super::task::{self, Task, wait_until_running};
-use super::super::{DockerError, SwarmError};
+use super::super::{DockerError, SwarmError, TaskError};
 use super::SwarmLauncher;
 use crate::stack::component_spec::ComponentSpec;
-use crate::stack::container::python_environment::MountedEnvironment;
+use crate::stack::container::python_environment::{EnvironmentError, MountedEnvironment};
 use crate::stack::guarded::{Guarded, Output, Program};
 use crate::stack::running::{ProcessScope, RunningComponent};
 use crate::stack::{Role, StartError, io_error, ready};
 
 /// How long the follower of a service's log may take to stop.
 const LOG_GRACE: Duration = Duration::from_millis(200);
+/// How long reading the log of an ended service may take.
+const LOG_LIMIT: Duration = Duration::from_secs(10);
 /// How much longer a component may take to be ready than on this machine: requests pass the engine's client.
 const READY_EXTRA: Duration = Duration::from_secs(20);
+
 /// A component that is ready.
 pub(super) struct Launched {
     pub(super) component: RunningComponent,
@@ -40,8 +44,13 @@ impl SwarmLauncher {
     ) -> Result<Launched, StartError> {
         let role = spec.role;
         spec.bind_by_address();
-        let files = component_files(&spec, visit).await?;
-        let image = self.images.with(files.added).await.map_err(SwarmError::from)?;
+        let files = component_files(&spec, visit)?;
+        let environment = match &spec.venv {
+            Some(venv) => self.environment_layers(venv).await.map_err(SwarmError::from)?,
+            None => Vec::new(),
+        };
+        let has_tmp = environment.iter().chain([&files.layer]).any(ImageLayer::has_tmp);
+        let image = self.images.with(&environment, files.layer).await.map_err(SwarmError::from)?;
         self.objects += 1;
         let service = self.swarm.name(&format!("{}-{role}", self.objects));
         let configs = self.create_configs(files.configs).await.map_err(SwarmError::from)?;
@@ -53,6 +62,7 @@ impl SwarmLauncher {
             configs: &configs,
             hosts,
             is_pulled: self.images.has_registry(),
+            has_tmp,
             work: writes.then_some(work),
         };
         create_service(&self.swarm, &described, &spec).await.map_err(SwarmError::from)?;
@@ -70,6 +80,22 @@ impl SwarmLauncher {
         }
     }
 
+    /// The layers of an environment, read once for all starts.
+    async fn environment_layers(&mut self, venv: &Path) -> Result<Vec<ImageLayer>, EnvironmentError> {
+        if let Some(layers) = self.environments.get(venv) {
+            return Ok(layers.to_vec());
+        }
+        let path = venv.to_owned();
+        // Blocking: it starts a program for each native module.
+        let environment = match tokio::task::spawn_blocking(move || MountedEnvironment::read(&path)).await {
+            Ok(environment) => environment?,
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        };
+        let layers = ImageLayer::of_environment(venv, environment);
+        self.environments.insert(venv.to_owned(), layers.clone());
+        Ok(layers.to_vec())
+    }
+
     /// Waits until the service's task responds.
     async fn observe(
         &self,
@@ -78,9 +104,12 @@ impl SwarmLauncher {
         visit: &Path,
     ) -> Result<(RunningComponent, Task, (SocketAddr, Option<SocketAddr>), Vec<Forwarder>), StartError> {
         let (role, title) = (spec.role, format!("the {}", spec.role));
-        let mut tasks = wait_until_running(&self.swarm.docker, service, &title, 1).await.map_err(SwarmError::from)?;
-        let task = tasks.remove(0);
-        let mut process = self.follow_log(service, &visit.join(format!("{role}.log")))?;
+        let log = visit.join(format!("{role}.log"));
+        let task = match wait_until_running(&self.swarm.docker, service, &title, 1).await {
+            Ok(mut tasks) => tasks.remove(0),
+            Err(error) => return Err(self.with_cause(error, service, &log, &spec.originals).await),
+        };
+        let mut process = self.follow_log(service, &log)?;
         let entry = SocketAddr::new(task.address, spec.address.port());
         let tls_entry = spec.tls_address.map(|tls| SocketAddr::new(task.address, tls.port()));
         let forwarder = self.forward(entry).await?;
@@ -97,9 +126,11 @@ impl SwarmLauncher {
         let originals = spec.originals.as_slice();
         let probe = ready::Probe { role, address, protocol, path, binds_itself, originals };
         if let Err(error) = ready::wait(&probe, &mut process, spec.ready_deadline + READY_EXTRA).await {
-            let ended = task::check(&self.swarm.docker, service, &title).await;
             let _ = process.stop().await;
-            return Err(ended.err().map_or(error, |ended| SwarmError::from(ended).into()));
+            return Err(match task::check(&self.swarm.docker, service, &title).await {
+                Ok(()) => error,
+                Err(ended) => self.with_cause(ended, service, &log, &spec.originals).await,
+            });
         }
         let component = RunningComponent {
             role,
@@ -114,6 +145,24 @@ impl SwarmLauncher {
             _ports: Vec::new(),
         };
         Ok((component, task, (entry, tls_entry), forwarders))
+    }
+
+    /// Adds to the end of a service what its log says about it. The log is read again: a follower may have missed its end.
+    async fn with_cause(
+        &self,
+        ended: TaskError,
+        service: &str,
+        log: &Path,
+        originals: &[(String, String)],
+    ) -> StartError {
+        if !matches!(ended, TaskError::Ended { .. }) {
+            return SwarmError::from(ended).into();
+        }
+        let logs = ["service", "logs", "--raw", service];
+        // A log that cannot be read is an empty one, and the end matters more.
+        let _ = self.swarm.docker.write_output(&logs, log, LOG_LIMIT).await;
+        let (cause, last_lines) = ready::cause_of_end(log, originals);
+        StartError::ServiceEnded { ended: Box::new(ended), cause, log: log.to_owned(), last_lines }
     }
 
     /// A docker client that writes the service's output into `log`.
@@ -156,17 +205,10 @@ impl SwarmLauncher {
     }
 }
 
-/// Sorts the files of a component. Reading an environment starts a program for each of its native modules, so it blocks.
-async fn component_files(spec: &ComponentSpec, visit: &Path) -> Result<ComponentFiles, StartError> {
+/// Sorts the files of a component, beside those of its environment.
+fn component_files(spec: &ComponentSpec, visit: &Path) -> Result<ComponentFiles, StartError> {
     let mut files =
         ComponentFiles::of_inputs(&spec.inputs, visit).map_err(io_error("read the files of a component"))?;
-    if let Some(venv) = spec.venv.clone() {
-        let environment = match tokio::task::spawn_blocking(move || MountedEnvironment::read(&venv)).await {
-            Ok(environment) => environment.map_err(SwarmError::from)?,
-            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-        };
-        files.add_environment(environment);
-    }
     if let Some(nginx) = &spec.nginx {
         files.add_named(&nginx.texts)?;
     }
