@@ -10,6 +10,7 @@
 pub mod protocol;
 mod message_lines;
 pub mod keys;
+pub mod network_path;
 pub mod assignment;
 pub mod swarm;
 pub mod coordination;
