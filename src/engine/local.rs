@@ -14,7 +14,7 @@ use crate::check::cache_status::{ServerRequest, ServerResponse, cache_statuses};
 use crate::check::observed::UpstreamObservation;
 use crate::check::probe::{self, ProbeError, ProbeResult};
 use crate::check::redact::Redaction;
-use crate::record::{ComponentRecord, ImageRecord};
+use crate::record::{ComponentRecord, ImageRecord, NetworkPath};
 use crate::scenario::model::{self as scenario, CheckRequest, Driver, External, Load, Scenario, Stack};
 use crate::stack::app_observer::AppObserver;
 use crate::stack::component_spec::ImageIdentity;
@@ -233,6 +233,12 @@ impl Local {
             self.swarm = Some(SwarmStacks::open(self.launcher.clone(), scenario, &self.run).await?);
         }
         Ok(())
+    }
+
+    /// The network between the nodes of a swarm.
+    #[must_use]
+    pub fn network_paths(&self) -> Vec<NetworkPath> {
+        self.swarm.as_ref().map_or_else(Vec::new, |swarm| swarm.paths.clone())
     }
 
     /// Removes what the run made in a container engine or a swarm, and waits for that.

@@ -23,7 +23,9 @@ use crate::measure::machine::Machine;
 use crate::measure::other_runs::{self, RunPresence};
 use crate::provision::RequirementsError;
 use crate::provision::ToolPaths;
-use crate::record::{CalibrationFile, CalibrationFileError, Manifest, ManifestError, Provenance, Record, RoundRecord};
+use crate::record::{
+    CalibrationFile, CalibrationFileError, Manifest, ManifestError, NetworkPath, Provenance, Record, RoundRecord,
+};
 use crate::scenario::model::Scenario;
 use crate::snapshot::comparison::{ComparisonError, FactsDifference, RunResults};
 use crate::snapshot::confirmation::SecondSample;
@@ -220,11 +222,12 @@ pub fn run(
     };
     let found = run_until_interrupted(run_stacks(scenario, plan, backend, &mut writer))?.transpose()?;
     let checkpoint_error = writer.finish().err();
-    let Some((findings, closed)) = found else {
+    let Some(StackResults { findings, paths, closed }) = found else {
         return Ok(SessionOutcome::Interrupted { run: session.folder.run, checkpoint_error });
     };
     let run = finish(scenario, mode, &session, (manifest, findings), &baseline);
-    let record = Record { below_noise_floor, ..run.record };
+    let provenance = Provenance { paths, ..run.record.provenance };
+    let record = Record { below_noise_floor, provenance, ..run.record };
     let record_error = session.folder.write_record(&record).err();
     let housekeeping = session.folder.compress_logs().and_then(|()| session.folder.remove_old_runs(scenario.kept_runs));
     let housekeeping_error = housekeeping.err();
@@ -239,17 +242,26 @@ pub fn run(
     })))
 }
 
-/// Runs every stack. The second result is that of the clean-up in the container engine.
+/// What running every stack has resulted in.
+struct StackResults {
+    findings: Findings,
+    paths: Vec<NetworkPath>,
+    /// The clean-up in the container engine or the swarm.
+    closed: Result<(), CleanupError>,
+}
+
+/// Runs every stack.
 async fn run_stacks(
     scenario: &Scenario,
     plan: RunPlan<'_>,
     mut backend: Local,
     observer: &mut dyn RunObserver,
-) -> Result<(Findings, Result<(), CleanupError>), SessionError> {
+) -> Result<StackResults, SessionError> {
     let mut print = |line: &str| observer.on_event(&RunEvent::Preparing { message: line });
     prepare(&mut backend, scenario, &mut print).await?;
     let findings = super::run(scenario, plan, &mut backend, observer).await;
-    Ok((findings, backend.close().await))
+    let paths = backend.network_paths();
+    Ok(StackResults { findings, paths, closed: backend.close().await })
 }
 
 /// Compares a run with its baseline and makes its record.

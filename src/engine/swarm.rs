@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::backend::{DriveResult, Interference};
 use super::drive_plan::drive_plan;
 use super::error::{BackendError, SwarmDriveError};
+use super::network_paths;
 use crate::hosts::agents::{Agents, AgentsError};
 use crate::hosts::assignment::{Assignment, AssignmentError, Node, Place, assign};
 use crate::hosts::coordination::{DriverTask, SharedDrive, WatchTask};
@@ -16,7 +17,7 @@ use crate::hosts::swarm;
 use crate::measure::contention::Contention;
 use crate::measure::footprint::Peaks;
 use crate::measure::machine::Machine;
-use crate::record::{ComponentUse, DriverShare, SharedWindow, micros};
+use crate::record::{ComponentUse, DriverShare, NetworkPath, SharedWindow, micros};
 use crate::scenario::model::{Backend, Driver, Load, NodePlacement, Scenario, Stack};
 use crate::stack::process::ProcessLauncher;
 use crate::stack::recording::Recording;
@@ -34,6 +35,8 @@ pub struct SwarmStacks {
     agents: Agents,
     nodes: Vec<Node>,
     placement: NodePlacement,
+    /// The network between the nodes, before the first round.
+    pub(super) paths: Vec<NetworkPath>,
     /// Those that run, by their entry on this machine.
     running: BTreeMap<SocketAddr, RemoteStack>,
 }
@@ -49,6 +52,8 @@ pub enum SwarmSessionError {
     Swarm(#[from] SwarmError),
     #[error("cannot start the agents")]
     Agents(#[from] AgentsError),
+    #[error("cannot measure the network between the nodes")]
+    Network(#[source] AgentsError),
     #[error("the load {load}: {reason}")]
     Load { load: String, reason: String },
 }
@@ -98,7 +103,7 @@ impl SwarmPlan {
 }
 
 impl SwarmStacks {
-    /// Places the stacks, makes lab's image, and starts the agents.
+    /// Places the stacks, makes lab's image, starts the agents, and measures the network between them.
     ///
     /// # Errors
     /// [`SwarmSessionError`]. What was made before the error is removed.
@@ -113,10 +118,11 @@ impl SwarmStacks {
         scenario.loads.iter().try_for_each(|load| check_load(load, placement.spread))?;
         let (lab, folder) = (process.lab.clone(), process.folder.clone());
         let swarm = RunSwarm::open(docker.clone(), &lab, run, &folder).await?;
-        match SwarmStacks::prepare(process, &swarm, (plan, placement)).await {
-            Ok((process, images, agents, nodes, placement)) => {
+        match SwarmStacks::prepare(&process, &swarm, &plan, placement.registry.clone()).await {
+            Ok((images, agents, paths)) => {
                 let launcher = SwarmLauncher::new(process, swarm, images, agents.coordinator());
-                Ok(SwarmStacks { docker, launcher, agents, nodes, placement, running: BTreeMap::new() })
+                let (nodes, running) = (plan.nodes, BTreeMap::new());
+                Ok(SwarmStacks { docker, launcher, agents, nodes, placement, paths, running })
             }
             Err(error) => {
                 // Why the run did not start matters more than the leftovers, which the reaper has logged.
@@ -127,17 +133,19 @@ impl SwarmStacks {
     }
 
     async fn prepare(
-        process: ProcessLauncher,
+        process: &ProcessLauncher,
         swarm: &RunSwarm,
-        (plan, placement): (SwarmPlan, NodePlacement),
-    ) -> Result<(ProcessLauncher, Images, Agents, Vec<Node>, NodePlacement), SwarmSessionError> {
-        let (registry, labels) = (placement.registry.clone(), swarm.labels().to_vec());
+        plan: &SwarmPlan,
+        registry: Option<String>,
+    ) -> Result<(Images, Agents, Vec<NetworkPath>), SwarmSessionError> {
+        let labels = swarm.labels().to_vec();
         let images = Images::make(swarm.docker.clone(), &process.lab, registry, &swarm.run, labels).await;
         let images = images.map_err(SwarmError::from)?;
         let positions = plan.positions();
         let nodes = (plan.nodes.as_slice(), &positions);
-        let agents = Agents::start(swarm, images.base(), nodes, &process.folder, images.has_registry()).await?;
-        Ok((process, images, agents, plan.nodes, placement))
+        let mut agents = Agents::start(swarm, images.base(), nodes, &process.folder, images.has_registry()).await?;
+        let paths = network_paths::measure(plan, &mut agents).await.map_err(SwarmSessionError::Network)?;
+        Ok((images, agents, paths))
     }
 
     /// Starts a stack.

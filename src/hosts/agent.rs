@@ -17,6 +17,7 @@ use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::message_lines::{MessageReader, send};
+use super::network_path::{self, PathResponder};
 use super::protocol::{AgentReport, AgentRequest, VERSION};
 use crate::measure::procfs;
 use driver_process::DriverProcess;
@@ -155,9 +156,38 @@ impl Agent {
                         let _ = reports.send(report.unwrap_or_else(|message| AgentReport::WatchFailed { message }));
                     });
                 }
+                Some(AgentRequest::RespondToProber) => {
+                    let report = self.respond_to_prober().await;
+                    let report = report.unwrap_or_else(|error| AgentReport::PathFailed { message: error.to_string() });
+                    with_deadline(deadline, send(&mut writer, &report)).await?;
+                }
+                Some(AgentRequest::MeasurePath { host, ports }) => {
+                    let reports = reports.clone();
+                    tokio::spawn(async move {
+                        let report = match network_path::measure(host, ports).await {
+                            Ok(measurement) => AgentReport::PathMeasured { measurement },
+                            Err(error) => AgentReport::PathFailed { message: error.to_string() },
+                        };
+                        // Nobody takes it after the end of the connection.
+                        let _ = reports.send(report);
+                    });
+                }
                 Some(AgentRequest::Abort) => self.stop_all(drivers).await,
             }
         }
+    }
+
+    /// Starts a responder, which ends by itself.
+    async fn respond_to_prober(&self) -> io::Result<AgentReport> {
+        let responder = PathResponder::bind().await?;
+        let ports = responder.ports()?;
+        let log = self.log;
+        tokio::spawn(async move {
+            if let Err(error) = responder.serve().await {
+                log(&format!("the measurement of a path has ended: {error}"));
+            }
+        });
+        Ok(AgentReport::Responding { ports })
     }
 
     fn hello(&self) -> AgentReport {

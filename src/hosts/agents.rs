@@ -13,9 +13,10 @@ use tokio::process::{Child, ChildStdin, ChildStdout};
 use super::assignment::Node;
 use super::coordination::{DriverTask, SharedDrive, WatchTask};
 use super::coordinator::AgentAddress;
-use super::coordinator_process::{CoordinatorReport, CoordinatorRequest};
+use super::coordinator_process::{ConnectedRequest, CoordinatorReport, CoordinatorRequest};
 use super::keys::{KeysError, RoleKeys, RunKeys};
 use super::message_lines::{MessageReader, send};
+use super::network_path::PathMeasurement;
 use crate::stack::container::lab_image::LAB;
 use crate::stack::swarm::{DockerError, RunSwarm, TaskError, wait_until_running};
 
@@ -161,17 +162,36 @@ impl Agents {
     /// # Errors
     /// There is no outcome. The next drive may have one.
     pub async fn drive(&mut self, tasks: Vec<DriverTask>, watched: Vec<WatchTask>) -> Result<SharedDrive, AgentsError> {
-        match self.coordinator.request(&CoordinatorRequest::Drive { tasks, watched }).await? {
+        match self.request(ConnectedRequest::Drive { tasks, watched }).await? {
             CoordinatorReport::Driven { shared } => Ok(*shared),
-            CoordinatorReport::Failed { message } => {
-                // Agents are known by the ids of their nodes, because names need not differ. People know the names.
-                let named = self.names.iter().fold(message, |message, (id, name)| message.replace(id, name));
-                Err(AgentsError::Failed(named))
-            }
-            CoordinatorReport::Connected => {
-                Err(AgentsError::Failed("the coordinator responded to another request".to_owned()))
-            }
+            report => Err(self.failure(report)),
         }
+    }
+
+    /// Measures the path between the nodes at two positions.
+    ///
+    /// # Errors
+    /// An agent does not reach the other.
+    pub async fn measure_path(&mut self, from: usize, to: usize) -> Result<PathMeasurement, AgentsError> {
+        match self.request(ConnectedRequest::MeasurePath { from, to }).await? {
+            CoordinatorReport::PathMeasured { measurement } => Ok(measurement),
+            report => Err(self.failure(report)),
+        }
+    }
+
+    async fn request(&mut self, request: ConnectedRequest) -> Result<CoordinatorReport, AgentsError> {
+        self.coordinator.request(&CoordinatorRequest::Connected(request)).await
+    }
+
+    /// Why there is another report than the one that was requested.
+    fn failure(&self, report: CoordinatorReport) -> AgentsError {
+        AgentsError::Failed(match report {
+            // Agents are known by the ids of their nodes, because names need not differ. People know the names.
+            CoordinatorReport::Failed { message } => {
+                self.names.iter().fold(message, |message, (id, name)| message.replace(id, name))
+            }
+            _ => "the coordinator responded to another request".to_owned(),
+        })
     }
 }
 

@@ -4,6 +4,7 @@
 //! part of the next drive.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio::time::timeout;
 use super::coordination::{Coordination, CoordinationError, DriverTask, SharedDrive, WatchTask};
 use super::keys;
 use super::message_lines::{MessageReader, send};
+use super::network_path::{self, PathMeasurement};
 use super::protocol::{AgentReport, AgentRequest, VERSION};
 use lab_load::monotonic;
 use lab_net::Stream;
@@ -22,6 +24,9 @@ use lab_net::tls::ClientConfig;
 
 /// How long a connection may take until the agent has introduced itself.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long the measurement of a path may take, with its messages.
+const PATH_DEADLINE: Duration = network_path::LIFETIME.saturating_add(CONNECT_DEADLINE);
 
 /// The longest time without a message to an agent, far below its timeout.
 const KEEP_ALIVE: Duration = Duration::from_secs(1);
@@ -56,6 +61,10 @@ pub enum CoordinatorError {
     NoHello { node: String },
     #[error("the agent at {address} is on {found}, but the engine has it on {node}")]
     WrongNode { node: String, found: String, address: String },
+    #[error("there is no agent number {0}")]
+    NoAgent(usize),
+    #[error("the path from {from} to {to} cannot be measured: {reason}")]
+    Path { from: String, to: String, reason: String },
     #[error(transparent)]
     Coordination(#[from] CoordinationError),
 }
@@ -103,6 +112,29 @@ impl Coordinator {
         let shared = connections.drive(coordination).await?;
         self.connections = Some(connections);
         Ok(shared)
+    }
+
+    /// Measures the path between two agents, given their positions. After a failed drive, reconnects first.
+    ///
+    /// # Errors
+    /// An agent cannot be reached, or does not reach the other.
+    pub async fn measure_path(&mut self, from: usize, to: usize) -> Result<PathMeasurement, CoordinatorError> {
+        let agent = |position: usize| self.agents.get(position).ok_or(CoordinatorError::NoAgent(position));
+        let (prober, responder) = (agent(from)?.clone(), agent(to)?.clone());
+        let failed =
+            |reason: String| CoordinatorError::Path { from: prober.node.clone(), to: responder.node.clone(), reason };
+        let resolved = tokio::net::lookup_host(&responder.address).await.map_err(|error| failed(error.to_string()))?;
+        let host = resolved.map(|address| address.ip()).next();
+        let host = host.ok_or_else(|| failed(format!("{} has no address", responder.address)))?;
+        let mut connections = match self.connections.take() {
+            Some(connections) => connections,
+            None => self.open().await?,
+        };
+        let measured = timeout(PATH_DEADLINE, connections.measure_path(from, (to, host))).await;
+        let measured = measured.unwrap_or_else(|_| Err(format!("no result within {} s", PATH_DEADLINE.as_secs())));
+        let measurement = measured.map_err(failed)?;
+        self.connections = Some(connections);
+        Ok(measurement)
     }
 
     async fn open(&self) -> Result<Connections, CoordinatorError> {
@@ -155,6 +187,30 @@ impl Coordinator {
 }
 
 impl Connections {
+    async fn measure_path(&mut self, from: usize, (to, host): (usize, IpAddr)) -> Result<PathMeasurement, String> {
+        // The reading side reports a broken connection.
+        let _ = self.requests[to].send(AgentRequest::RespondToProber);
+        let ports = match self.report_of(to).await? {
+            AgentReport::Responding { ports } => ports,
+            report => return Err(path_failure(report)),
+        };
+        let _ = self.requests[from].send(AgentRequest::MeasurePath { host, ports });
+        match self.report_of(from).await? {
+            AgentReport::PathMeasured { measurement } => Ok(measurement),
+            report => Err(path_failure(report)),
+        }
+    }
+
+    /// The next report of an agent, while no other has one to make.
+    async fn report_of(&mut self, agent: usize) -> Result<AgentReport, String> {
+        match self.arrivals.recv().await {
+            Some((_, from, Ok(report))) if from == agent => Ok(report),
+            Some((_, _, Ok(_))) => Err("an agent reported out of turn".to_owned()),
+            Some((_, _, Err(reason))) => Err(format!("the connection to an agent was lost: {reason}")),
+            None => Err("the connections to the agents were lost".to_owned()),
+        }
+    }
+
     async fn drive(&mut self, mut coordination: Coordination) -> Result<SharedDrive, CoordinationError> {
         loop {
             while let Some((agent, request)) = coordination.next_request() {
@@ -186,6 +242,13 @@ impl Connections {
 impl Drop for Connections {
     fn drop(&mut self) {
         self.tasks.iter().for_each(AbortHandle::abort);
+    }
+}
+
+fn path_failure(report: AgentReport) -> String {
+    match report {
+        AgentReport::PathFailed { message } => message,
+        _ => "an agent reported out of turn".to_owned(),
     }
 }
 

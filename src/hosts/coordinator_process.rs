@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::coordination::{DriverTask, SharedDrive, WatchTask};
 use super::coordinator::{AgentAddress, Coordinator};
 use super::message_lines::{MessageReader, send};
+use super::network_path::PathMeasurement;
 use lab_net::tls::ClientConfig;
 
 /// From lab.
@@ -21,6 +22,16 @@ use lab_net::tls::ClientConfig;
 pub enum CoordinatorRequest {
     /// Connect to the agents of a run. The first message.
     Connect { run: String, agents: Vec<AgentAddress> },
+    #[serde(untagged)]
+    Connected(ConnectedRequest),
+}
+
+/// A request that needs connected agents.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case")]
+pub enum ConnectedRequest {
+    /// Measure the path between two agents, given their positions.
+    MeasurePath { from: usize, to: usize },
     /// Carry out a drive.
     Drive { tasks: Vec<DriverTask>, watched: Vec<WatchTask> },
 }
@@ -30,6 +41,9 @@ pub enum CoordinatorRequest {
 #[serde(tag = "report", rename_all = "kebab-case")]
 pub enum CoordinatorReport {
     Connected,
+    PathMeasured {
+        measurement: PathMeasurement,
+    },
     Driven {
         shared: Box<SharedDrive>,
     },
@@ -61,18 +75,15 @@ pub async fn run(
                     Err(error) => failed(&error),
                 }
             }
-            CoordinatorRequest::Drive { tasks, watched } => {
+            CoordinatorRequest::Connected(request) => {
                 let Some(coordinator) = &mut coordinator else {
-                    return Err(io::Error::other("a drive before the agents are known"));
+                    return Err(io::Error::other("a request before the agents are known"));
                 };
                 tokio::select! {
-                    driven = coordinator.drive(tasks, watched) => match driven {
-                        Ok(shared) => CoordinatorReport::Driven { shared: Box::new(shared) },
-                        Err(error) => failed(&error),
-                    },
+                    report = carry_out(coordinator, request) => report,
                     next = input.next::<CoordinatorRequest>() => match next? {
                         None => return Ok(()),
-                        Some(_) => return Err(io::Error::other("a request during a drive")),
+                        Some(_) => return Err(io::Error::other("a request during another")),
                     },
                 }
             }
@@ -80,6 +91,19 @@ pub async fn run(
         send(&mut output, &report).await?;
     }
     Ok(())
+}
+
+async fn carry_out(coordinator: &mut Coordinator, request: ConnectedRequest) -> CoordinatorReport {
+    match request {
+        ConnectedRequest::MeasurePath { from, to } => match coordinator.measure_path(from, to).await {
+            Ok(measurement) => CoordinatorReport::PathMeasured { measurement },
+            Err(error) => failed(&error),
+        },
+        ConnectedRequest::Drive { tasks, watched } => match coordinator.drive(tasks, watched).await {
+            Ok(shared) => CoordinatorReport::Driven { shared: Box::new(shared) },
+            Err(error) => failed(&error),
+        },
+    }
 }
 
 /// An error and its causes in one line.

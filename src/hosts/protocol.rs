@@ -3,16 +3,18 @@
 //! What concerns a driver are the documents of the driver's own protocol ([`lab_load::wire`]): the agent gives it its plan
 //! and its start, and passes its events on.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::network_path::{PathMeasurement, ResponderPorts};
 use crate::measure::contention::Contention;
 use crate::measure::resources::ResourceUse;
 use lab_load::wire::{DrivePlan, DriverEvent, Start, WindowEnds};
 
 /// The version of these messages. Both sides are of one lab binary, unless an image is stale.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// From the coordinator.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +34,10 @@ pub enum AgentRequest {
     Start { driver: u32, start: Start },
     /// Moves containers to their cores, and reads their use within a window of the agent's clock.
     Watch { containers: Vec<WatchedContainer>, window: WindowEnds },
+    /// Starts a responder for another agent, which measures the path to it.
+    RespondToProber,
+    /// Measures the path to the responder on the host.
+    MeasurePath { host: IpAddr, ports: ResponderPorts },
     /// Stops all drivers.
     Abort,
     /// Shows that the coordinator is there, between two drives.
@@ -60,6 +66,12 @@ pub enum AgentReport {
     Watched(WatchedUse),
     /// The containers cannot be moved or read.
     WatchFailed { message: String },
+    /// The response to [`AgentRequest::RespondToProber`].
+    Responding { ports: ResponderPorts },
+    /// The response to [`AgentRequest::MeasurePath`].
+    PathMeasured { measurement: PathMeasurement },
+    /// The path cannot be measured.
+    PathFailed { message: String },
 }
 
 /// A container of a component on the agent's node.
@@ -105,7 +117,7 @@ mod tests {
         ];
         let lines: Vec<String> = requests.iter().map(|request| serde_json::to_string(request).unwrap()).collect();
         insta::assert_snapshot!(lines.join("\n"), @r#"
-        {"request":"hello","version":1,"run":"20260101T000000-1"}
+        {"request":"hello","version":2,"run":"20260101T000000-1"}
         {"request":"read-clock","number":7}
         {"request":"start","driver":2,"start":{"at_us":12}}
         {"request":"abort"}

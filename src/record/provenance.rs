@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::inputs::relative;
 use super::manifest::{Manifest, rfc3339};
+use super::network_path::NetworkPath;
 use crate::measure::machine::Machine;
 use crate::scenario::model::Scenario;
 
@@ -43,10 +44,13 @@ pub struct Provenance {
     /// Cores of the stacks; empty when unpinned.
     pub stack_cores: Vec<u16>,
     pub machine: Machine,
+    /// Only between the nodes of a swarm.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<NetworkPath>,
 }
 
 impl Provenance {
-    /// The provenance of the run named `run`, which ends now. Its cores are left empty.
+    /// The provenance of the run named `run`, which ends now. Its cores and paths are left empty.
     #[must_use]
     pub fn new(run: String, scenario: &Scenario, manifest: Manifest) -> Provenance {
         Provenance {
@@ -67,6 +71,7 @@ impl Provenance {
             load_cores: Vec::new(),
             stack_cores: Vec::new(),
             machine: manifest.machine,
+            paths: Vec::new(),
         }
     }
 }

@@ -55,6 +55,7 @@ fn provenance() -> Provenance {
             governor: None,
             nodes: Vec::new(),
         },
+        paths: Vec::new(),
     }
 }
 

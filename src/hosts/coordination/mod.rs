@@ -145,14 +145,17 @@ impl Coordination {
                 Err(CoordinationError::DriverFailed { driver, node: self.name(agent), message })
             }
             AgentReport::Watched(used) => {
-                let unexpected = CoordinationError::Unexpected { node: self.name(agent), what: "a use" };
+                let unexpected = self.unexpected(agent, "a use");
                 let mut watches = self.watches.iter_mut().filter(|watch| watch.task.agent == agent);
                 watches.find_map(|watch| watch.take(&used)).ok_or(unexpected)
             }
             AgentReport::WatchFailed { message } => {
                 Err(CoordinationError::WatchFailed { node: self.name(agent), message })
             }
-            AgentReport::Hello { .. } => Err(CoordinationError::Unexpected { node: self.name(agent), what: "hello" }),
+            AgentReport::Hello { .. } => Err(self.unexpected(agent, "hello")),
+            AgentReport::Responding { .. } | AgentReport::PathMeasured { .. } | AgentReport::PathFailed { .. } => {
+                Err(self.unexpected(agent, "a path"))
+            }
         };
         match outcome.and_then(|()| self.advance(now)) {
             Ok(()) => {}
@@ -331,6 +334,10 @@ impl Coordination {
         agents.dedup();
         agents.retain(|agent| self.agents[*agent].1.is_idle());
         agents
+    }
+
+    fn unexpected(&self, agent: usize, what: &'static str) -> CoordinationError {
+        CoordinationError::Unexpected { node: self.name(agent), what }
     }
 
     /// Ends the drive without an outcome.

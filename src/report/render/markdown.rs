@@ -18,7 +18,7 @@ use self::table::{escaped, table};
 use crate::record::{Provenance, Record};
 use crate::report::numbers::{bytes, counted};
 use crate::report::view::guards::guards;
-use crate::report::view::provenance::{pinning, title};
+use crate::report::view::provenance::{network_path, pinning, title};
 use crate::report::view::stack_summary::driven_loads;
 use crate::report::view::test_suites::RunContext;
 
@@ -52,9 +52,11 @@ pub fn render(record: &Record) -> String {
 fn provenance_paragraph(provenance: &Provenance) -> String {
     let machine = &provenance.machine;
     let nodes: String = machine.nodes.iter().map(|places| format!("; in the swarm, {}", escaped(places))).collect();
+    let paths = provenance.paths.iter().map(|path| format!("; {}", escaped(&network_path(path))));
+    let paths: String = paths.collect();
     let short = if provenance.is_short { " This is the scenario's short form: a first look." } else { "" };
     format!(
-        "{}, {}, {} of memory, {}; stacks {}, load {}{nodes}. lab {}, run `{}`, {} to {}.{short}\n\n```\n{}\n```",
+        "{}, {}, {} of memory, {}; stacks {}, load {}{nodes}{paths}. lab {}, run `{}`, {} to {}.{short}\n\n```\n{}\n```",
         escaped(&machine.cpu),
         counted(machine.cores, "core"),
         bytes(machine.memory_bytes),

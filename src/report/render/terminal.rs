@@ -74,6 +74,9 @@ fn title(text: &mut String, record: &Record) {
     for places in &machine.nodes {
         let _ = writeln!(text, "{}", styled(QUIET, &format!("in the swarm, {places}")));
     }
+    for path in &provenance.paths {
+        let _ = writeln!(text, "{}", styled(QUIET, &provenance::network_path(path)));
+    }
     if let Some(comparison) = &record.comparison {
         let _ = writeln!(text, "{}", styled(QUIET, &versions(comparison)));
     }

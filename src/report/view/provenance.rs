@@ -1,7 +1,7 @@
 //! Where a record comes from.
 
-use crate::record::{Provenance, Record};
-use crate::report::numbers::{bytes, counted};
+use crate::record::{NetworkPath, Provenance, Record};
+use crate::report::numbers::{bytes, counted, micros, three_digits};
 
 /// From this many stacks on, reports show tables of all stacks instead of a paragraph for each.
 const MANY_STACKS: usize = 5;
@@ -46,6 +46,22 @@ fn quoted(argument: &str) -> String {
     }
 }
 
+/// A path between two nodes and its figures.
+#[must_use]
+pub fn network_path(path: &NetworkPath) -> String {
+    let NetworkPath { from, to, shortest_trip_us, median_trip_us, bytes_per_s, loss } = path;
+    let lost = match loss {
+        0.0 => "no datagram lost".to_owned(),
+        loss => format!("{} % of datagrams lost", three_digits(loss * 100.0)),
+    };
+    format!(
+        "{from} to {to}: round trip {} (shortest {}), {}/s over one connection, {lost}",
+        micros(*median_trip_us),
+        micros(*shortest_trip_us),
+        bytes(*bytes_per_s as u64),
+    )
+}
+
 /// The run, its scenario and its machine: names and values.
 #[must_use]
 pub fn facts(provenance: &Provenance) -> Vec<[String; 2]> {
@@ -66,6 +82,7 @@ pub fn facts(provenance: &Provenance) -> Vec<[String; 2]> {
         ("load", pinning(&provenance.load_cores)),
     ];
     facts.extend(machine.nodes.iter().map(|places| ("in the swarm", places.clone())));
+    facts.extend(provenance.paths.iter().map(|path| ("network", network_path(path))));
     if !provenance.resumed.is_empty() {
         facts.insert(2, ("resumed", provenance.resumed.join(", ")));
     }
@@ -75,6 +92,22 @@ pub fn facts(provenance: &Provenance) -> Vec<[String; 2]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_have_their_units() {
+        let path = NetworkPath {
+            from: "node-2".to_owned(),
+            to: "node-1".to_owned(),
+            shortest_trip_us: 61.3,
+            median_trip_us: 104.0,
+            bytes_per_s: 1.2e9,
+            loss: 0.0,
+        };
+        let figures = "node-2 to node-1: round trip 104 µs (shortest 61.3 µs), 1.12 GiB/s over one connection, ";
+        assert_eq!(network_path(&path), format!("{figures}no datagram lost"));
+        let lossy = NetworkPath { loss: 0.015, ..path };
+        assert_eq!(network_path(&lossy), format!("{figures}1.50 % of datagrams lost"));
+    }
 
     #[test]
     fn arguments_are_quoted_for_a_shell() {

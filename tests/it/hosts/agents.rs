@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use lab::hosts::coordination::{DriverTask, SharedDrive};
 use lab::hosts::coordinator::{AgentAddress, Coordinator, CoordinatorError};
-use lab::hosts::coordinator_process::{CoordinatorReport, CoordinatorRequest};
+use lab::hosts::coordinator_process::{ConnectedRequest, CoordinatorReport, CoordinatorRequest};
 use lab::hosts::keys::{self, RunKeys};
 use lab_load::wire::{Arrival, ArrivalProcess, DrivePlan, Mode, OpenPlan, Schedule};
 use tempfile::TempDir;
@@ -153,6 +153,27 @@ fn drivers_of_two_agents_are_one() {
 }
 
 #[test]
+fn paths_between_agents_are_measured_between_drives() {
+    let (keys, runtime) = (Keys::generate(), runtime());
+    let mut agents = agents(&keys, 2);
+    let (address, _) = serve(&runtime, |_, _| send(PONG));
+    let (whole, ..) = poisson(address);
+    let mut coordinator = connect(&runtime, &keys, &agents).unwrap();
+    for (from, to) in [(0, 1), (1, 0)] {
+        let path = runtime.block_on(coordinator.measure_path(from, to)).unwrap();
+        assert!(path.shortest_trip <= path.median_trip && path.median_trip < SECOND / 20, "{path:?}");
+        assert!(path.bytes_per_s > 1e6 && path.loss == 0.0, "{path:?}");
+    }
+    let shared = runtime.block_on(coordinator.drive(tasks(&whole, 2), Vec::new())).unwrap();
+    assert!(shared.outcome.ledger.adds_up());
+
+    agents[1].child.kill().unwrap();
+    let error = runtime.block_on(coordinator.measure_path(0, 1)).unwrap_err();
+    let expected = "the path from node-0 to node-1 cannot be measured: the connection to an agent was lost";
+    assert!(chain(&error).starts_with(expected), "{}", chain(&error));
+}
+
+#[test]
 fn coordinator_process_ends_with_its_input() {
     let (keys, runtime) = (Keys::generate(), runtime());
     let agents = agents(&keys, 2);
@@ -174,12 +195,12 @@ fn coordinator_process_ends_with_its_input() {
     let addresses = agents.iter().map(|agent| agent.address.clone()).collect();
     request(&CoordinatorRequest::Connect { run: "run".to_owned(), agents: addresses });
     assert!(matches!(report(), CoordinatorReport::Connected));
-    request(&CoordinatorRequest::Drive { tasks: tasks(&whole, 2), watched: Vec::new() });
+    request(&CoordinatorRequest::Connected(ConnectedRequest::Drive { tasks: tasks(&whole, 2), watched: Vec::new() }));
     let CoordinatorReport::Driven { shared } = report() else { panic!("no outcome") };
     assert!(shared.outcome.ledger.adds_up() && shared.drivers.len() == 2);
     // A drive is under way when lab ends.
     let served = counts.served();
-    request(&CoordinatorRequest::Drive { tasks: tasks(&whole, 2), watched: Vec::new() });
+    request(&CoordinatorRequest::Connected(ConnectedRequest::Drive { tasks: tasks(&whole, 2), watched: Vec::new() }));
     wait_until("requests arrive", || counts.served() > served + 50);
     drop(input);
     assert!(child.wait().unwrap().success());

@@ -246,9 +246,13 @@ impl Simulation<'_> {
                 }
                 self.start(agent, driver, at);
             }
-            // The simulated load has no components.
-            AgentRequest::Hello { .. } | AgentRequest::Watch { .. } | AgentRequest::Abort | AgentRequest::KeepAlive => {
-            }
+            // The simulated load has no components, and no drive measures paths.
+            AgentRequest::Hello { .. }
+            | AgentRequest::Watch { .. }
+            | AgentRequest::RespondToProber
+            | AgentRequest::MeasurePath { .. }
+            | AgentRequest::Abort
+            | AgentRequest::KeepAlive => {}
         }
     }
 

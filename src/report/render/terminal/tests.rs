@@ -196,6 +196,7 @@ fn record(stacks: &[Stack], blocks: u32) -> Record {
                 governor: None,
                 nodes: Vec::new(),
             },
+            paths: Vec::new(),
         },
         stacks: stacks.iter().map(|stack| (stack.record)(stack_record(stack))).collect(),
         volatile_line: None,
