@@ -109,6 +109,24 @@ impl Swarm {
         self.engines[number - 1] = self.start_engine(number);
     }
 
+    /// Drops every packet between two nodes, or lets them pass again.
+    pub(super) fn partition(&self, nodes: [usize; 2], is_cut: bool) {
+        let change = if is_cut { "add" } else { "del" };
+        for (own, other) in [(nodes[0], nodes[1]), (nodes[1], nodes[0])] {
+            let (namespace, other) = (namespace(&own.to_string()), format!("{NETWORK}.{other}/32"));
+            run("ip", &["-n", &namespace, "route", change, "blackhole", &other]);
+        }
+    }
+
+    /// Leaves a node no space for the images that it pulls, or removes this limit. A pull writes its layers below `tmp` first.
+    pub(super) fn fill_disk(&self, number: usize, is_full: bool) {
+        let downloads = self.folder(number).join("data/tmp").display().to_string();
+        match is_full {
+            true => run("mount", &["-t", "tmpfs", "-o", "nr_inodes=1", "tmpfs", &downloads]),
+            false => run("umount", &[&downloads]),
+        }
+    }
+
     fn folder(&self, number: usize) -> PathBuf {
         self.folder.path().join(number.to_string())
     }

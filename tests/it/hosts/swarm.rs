@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::engines::{REGISTRY, Swarm};
-use crate::support::{Project, requires, text, wait_until_within};
+use crate::support::{Project, assert_exit, requires, text, wait_until_within};
 
 /// The time in which nodes must come to rest after a run.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -131,10 +131,6 @@ fn record(project: &Project) -> Value {
 fn stacks_are_measured_over_three_nodes() {
     requires!(Swarm);
     let mut swarm = labelled_swarm();
-    runs_applications_in_python(&swarm);
-    if true {
-        return;
-    }
     let project = project(&swarm, SCENARIO);
 
     let explained = project.expect(Exit::Ok, &["explain", "scenarios/hosts.toml"]);
@@ -154,32 +150,50 @@ fn stacks_are_measured_over_three_nodes() {
     let answered: f64 = drivers.iter().map(|driver| driver["answered_per_s"].as_f64().unwrap()).sum();
     let whole = measured["answered"].as_f64().unwrap() / 2.0;
     assert!((answered - whole).abs() < 1e-6, "{answered} of {whole}");
+    let paths = record["provenance"]["paths"].as_array().unwrap();
+    let between: Vec<_> =
+        paths.iter().map(|path| [&path["from"], &path["to"]].map(|node| node.as_str().unwrap())).collect();
+    assert_eq!(between, [["node-2", "node-1"], ["node-3", "node-1"]]);
+    for path in paths {
+        let figure = |name: &str| path[name].as_f64().unwrap();
+        assert!(figure("shortest_trip_us") > 0.0 && figure("shortest_trip_us") <= figure("median_trip_us"), "{path}");
+        assert!(figure("bytes_per_s") > 1e6 && figure("loss") < 0.1, "{path}");
+    }
+    assert!(text(&output).contains("node-2 to node-1: round trip "), "{}", text(&output));
     for component in measured["components"].as_array().unwrap() {
         assert!(component["cpu_us"].as_u64().unwrap() > 0, "{component}");
     }
     wait_until_within(LIMIT, "nothing of the run is left", || swarm.left().is_empty());
 
+    finds_the_facts_of_one_machine(&swarm);
     runs_applications_in_python(&swarm);
+    says_that_a_disk_is_full(&swarm);
     refuses_what_cannot_be_placed(&swarm);
+    voids_rounds_behind_a_partition(&swarm);
     voids_rounds_of_a_lost_agent(&swarm);
     removes_everything_after_a_kill(&swarm);
     ends_without_a_node_that_leaves(&swarm);
     ends_with_a_restarted_manager(&mut swarm);
 }
 
-fn runs_applications_in_python(swarm: &Swarm) {
-    requires!(Python);
+fn python_project(swarm: &Swarm) -> Project {
     let project = project(swarm, PYTHON_SCENARIO)
         .with_file("app/site_of_test.py", SITE)
         .with_file("requirements.txt", "flask==3.1.2\n")
         .with_shared_cache();
+    project.expect(Exit::Ok, &["provision", "scenarios/hosts.toml"]);
+    project
+}
+
+fn runs_applications_in_python(swarm: &Swarm) {
+    requires!(Python);
+    let project = python_project(swarm);
     let built = ["image", "ls", "--quiet", "--filter", "label=dev.lab.built=python-environment"];
     let images = || {
         let mut images: Vec<String> = swarm.docker(1, &built).lines().map(str::to_owned).collect();
         images.sort();
         images
     };
-    project.expect(Exit::Ok, &["provision", "scenarios/hosts.toml"]);
     project.expect(Exit::Ok, &["run", "scenarios/hosts.toml"]);
     let record = record(&project);
     let versions = record["stacks"][0]["components"].to_string();
@@ -242,6 +256,49 @@ fn voids_rounds_of_a_lost_agent(swarm: &Swarm) {
     assert!(errors[0].starts_with("the connection to the agent on node-2 was lost"), "{errors:?}");
     assert!(errors[1].starts_with("cannot reach the agent on node-2"), "{errors:?}");
     wait_until_within(LIMIT, "nothing of the run is left", || swarm.left().is_empty());
+}
+
+/// Between the driver and its stack only: the manager reaches both.
+fn voids_rounds_behind_a_partition(swarm: &Swarm) {
+    let scenario = long_scenario()
+        .replace("spread   = 2\n", "")
+        .replace("{ role = \"stack\" }", "{ node = \"node-3\" }")
+        .replace("{ role = \"load\" }", "{ node = \"node-2\" }");
+    let project = project(swarm, &scenario);
+    let (lab, _) = run_with_drivers(&project, swarm);
+    swarm.partition([2, 3], true);
+    let output = lab.wait_with_output().unwrap();
+    swarm.partition([2, 3], false);
+    assert_exit(&output, Exit::Failed);
+    assert!(text(&output).contains("100 % of the responses are errors"), "{}", text(&output));
+    let record = record(&project);
+    let round = &record["rounds"][0];
+    assert!(round["ok"] == 0 && round["failed"]["timeout-connect"].as_u64() > Some(0), "{round:#}");
+    wait_until_within(LIMIT, "nothing of the run is left", || swarm.left().is_empty());
+}
+
+/// The image of the application's files is new to the node.
+fn says_that_a_disk_is_full(swarm: &Swarm) {
+    requires!(Python);
+    let project = python_project(swarm);
+    swarm.fill_disk(3, true);
+    let output = project.run(&["check", "scenarios/hosts.toml"]);
+    swarm.fill_disk(3, false);
+    assert_exit(&output, Exit::CouldNotRun);
+    let message = "the server on node-3 has ended: rejected: No such image";
+    assert!(text(&output).contains(message) && text(&output).contains("its disk is full"), "{}", text(&output));
+    wait_until_within(LIMIT, "nothing of the run is left", || swarm.left().is_empty());
+}
+
+fn finds_the_facts_of_one_machine(swarm: &Swarm) {
+    let local = "[[stack]]\nname = \"local\"\nbackend = \"process\"\nreference = true\n\
+                 proxy = { kind = \"lab\", config = \"fixtures/nginx/corrected.conf\" }\nserver = { kind = \"lab\", workers = 1 }\n";
+    let project = project(swarm, &format!("{SCENARIO}\n{local}"));
+    project.expect(Exit::Ok, &["check", "scenarios/hosts.toml"]);
+    let record = record(&project);
+    let compared = record["differences"].as_array().unwrap();
+    assert_eq!(compared.len(), 1, "{record:#}");
+    assert_eq!(compared[0]["differences"], serde_json::json!([]), "{compared:#?}");
 }
 
 fn removes_everything_after_a_kill(swarm: &Swarm) {
