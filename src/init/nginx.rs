@@ -1,15 +1,19 @@
 //! What an nginx configuration does, as far as checks can expect it: names, TLS, redirects, files, header fields.
 
+mod files;
+mod passed;
 mod redirect;
 mod scope;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+pub(super) use files::Files;
+pub(super) use passed::PassedPrefix;
 pub(super) use redirect::Redirect;
 pub(super) use scope::ScopedLine;
 
-use lab_nginx_conf::{ConfError, Directive, SourceFile, is_other_protocol, parse_time, walk};
+use lab_nginx_conf::{ConfError, Directive, SourceFile, is_other_protocol, walk};
 
 /// An nginx configuration, whole or of one site.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -110,16 +114,6 @@ impl Server {
     }
 }
 
-/// The prefix of a location that passes requests on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PassedPrefix {
-    pub prefix: String,
-    /// The text that takes its place in the application's paths.
-    pub replacement: Option<String>,
-    /// Whether the location is for this path alone.
-    pub is_exact: bool,
-}
-
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
     pub name: String,
@@ -127,31 +121,6 @@ pub struct Header {
     pub line: usize,
     /// Whether responses of every status have it.
     pub is_always: bool,
-}
-
-/// A location of static files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Files {
-    pub line: usize,
-    /// The prefix of the location.
-    pub prefix: String,
-    /// The folder of the files below the prefix, relative to the configuration's, unless it is absolute.
-    pub folder: PathBuf,
-    /// The argument of `alias` or `root`, in which it is.
-    pub named: PathBuf,
-    /// What `expires` makes of it, in seconds.
-    pub max_age: Option<u64>,
-    /// A file that is there, as a path for clients.
-    pub sample: Option<String>,
-    /// The folder of the deployment that takes the place of `named`, which is of a container, and the file that says so.
-    pub here: Option<(PathBuf, PathBuf)>,
-}
-
-impl Files {
-    /// The folder as seen from `named`.
-    pub(super) fn below_named(&self) -> PathBuf {
-        self.folder.strip_prefix(&self.named).map(Path::to_owned).unwrap_or_default()
-    }
 }
 
 /// Reads a configuration with what it includes. `file` is relative to the deployment's folder.
@@ -192,36 +161,6 @@ fn from_tree(tree: &[Directive], file: PathBuf) -> Nginx {
     }
 }
 
-fn is_pass(directive: &Directive) -> bool {
-    ["proxy_pass", "uwsgi_pass"].contains(&directive.name.as_str())
-}
-
-/// The prefix of a location, if it passes requests on, at least those for which there is no file.
-fn passed(location: &Directive) -> Option<PassedPrefix> {
-    let is_exact = location.arg(0) == Some("=");
-    let prefix = if is_exact { location.arg(1)? } else { prefix_of(location)? }.to_owned();
-    let falls_back = |directive: &&Directive| {
-        directive.name == "try_files" && directive.args.iter().any(|arg| arg.value.starts_with('@'))
-    };
-    let Some(pass) = walk(location.children()).find(|directive| is_pass(directive)) else {
-        return walk(location.children()).find(falls_back).map(|_| PassedPrefix {
-            prefix,
-            replacement: None,
-            is_exact,
-        });
-    };
-    let (_, address) = pass.arg(0)?.split_once("://").unwrap_or_default();
-    // The URI of a unix socket follows a second colon.
-    let uri = match address.strip_prefix("unix:") {
-        Some(socket) => socket.split_once(':').map(|(_, uri)| uri),
-        None => address.find('/').map(|at| &address[at..]),
-    };
-    let replacement = uri.filter(|uri| !uri.contains('$')).map(str::to_owned);
-    // A rewrite may make any path of it.
-    let is_rewritten = walk(location.children()).any(|directive| directive.name == "rewrite");
-    (!is_rewritten || prefix == "/").then_some(PassedPrefix { prefix, replacement, is_exact })
-}
-
 fn server(block: &Directive, http: &[&Directive]) -> Server {
     let own = block.children();
     let listens = named(own, "listen");
@@ -230,7 +169,7 @@ fn server(block: &Directive, http: &[&Directive]) -> Server {
     let is_sent = |name: &&str| !name.is_empty() && *name != "_" && !name.contains(['*', '~', '$']);
     let names = names.map(|arg| arg.value.as_str()).filter(is_sent).map(|name| name.trim_start_matches('.').to_owned());
     let mut names: Vec<String> = names.collect();
-    let passes = walk(own).any(is_pass);
+    let passes = walk(own).any(passed::is_pass);
     let root = named(own, "location").into_iter().find(|location| prefix_of(location) == Some("/"));
     let root_children = root.map_or(&[][..], Directive::children);
     let returns = named(own, "return").first().copied().or_else(|| named(root_children, "return").first().copied());
@@ -242,11 +181,11 @@ fn server(block: &Directive, http: &[&Directive]) -> Server {
         is_tls: listens.iter().any(is_tls),
         is_plain: listens.is_empty() || !listens.iter().all(is_tls),
         passes,
-        passed: named(own, "location").into_iter().filter_map(passed).collect(),
+        passed: named(own, "location").into_iter().filter_map(passed::passed).collect(),
         redirects,
         protected: scope::protected(own),
         headers: headers(&[root_children.iter().collect(), own.iter().collect(), http.to_vec()]),
-        files: named(own, "location").into_iter().filter_map(|location| files(location, own)).collect(),
+        files: named(own, "location").into_iter().filter_map(|location| files::files(location, own)).collect(),
         status_pages: named(own, "location").into_iter().filter_map(status_page).collect(),
     }
 }
@@ -291,39 +230,6 @@ fn headers(levels: &[Vec<&Directive>]) -> Vec<Header> {
     };
     let innermost = levels.iter().map(added).find(|headers| !headers.is_empty()).unwrap_or_default();
     innermost.into_iter().filter(|header| !header.value.contains('$') && !header.value.is_empty()).collect()
-}
-
-fn files(location: &Directive, server: &[Directive]) -> Option<Files> {
-    let own = location.children();
-    let prefix = prefix_of(location)?;
-    if walk(own).any(|directive| directive.name.ends_with("_pass") || directive.name == "internal") {
-        return None;
-    }
-    let value = |name: &str| named(own, name).first().and_then(|directive| directive.arg(0));
-    let root = || named(server, "root").first().and_then(|directive| directive.arg(0));
-    let (argument, folder) = match (value("alias"), value("root").or_else(root)) {
-        (Some(alias), _) => (alias, PathBuf::from(alias)),
-        (None, root) => (root?, PathBuf::from(root?).join(prefix.trim_matches('/'))),
-    };
-    let max_age = match value("expires") {
-        Some("max") => Some(315_360_000),
-        Some(time) => parse_time(time).map(|time| time.as_secs()).filter(|seconds| *seconds > 0),
-        None => None,
-    };
-    let sets_cache_control = named(own, "add_header")
-        .iter()
-        .any(|added| added.arg(0).is_some_and(|name| name.eq_ignore_ascii_case("cache-control")));
-    let is_literal = !folder.to_string_lossy().contains('$');
-    is_literal.then(|| Files {
-        line: location.line,
-        prefix: prefix.to_owned(),
-        folder,
-        // Without a final slash.
-        named: Path::new(argument).components().collect(),
-        max_age: max_age.filter(|_| !sets_cache_control),
-        sample: None,
-        here: None,
-    })
 }
 
 #[cfg(test)]
