@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::lint::ServerAddress;
+
 /// A server that a command line starts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct CommandLine {
@@ -28,6 +30,8 @@ pub(super) struct CommandLine {
     pub(super) variables: Vec<(String, String)>,
     /// Files of more variables.
     pub(super) env_files: Vec<PathBuf>,
+    /// The addresses on which it listens, as far as the command line has them.
+    pub(super) bound: Vec<ServerAddress>,
     /// The interface that the command line names, or that the server has.
     pub(super) is_asgi: bool,
 }
@@ -155,6 +159,7 @@ pub(super) fn from_words(words: &[String]) -> Option<CommandLine> {
     let mut found = CommandLine { kind, is_asgi: kind == "uvicorn", ..CommandLine::default() };
     let is_daphne = program == DAPHNE;
     found.replaced = is_daphne.then_some(DAPHNE);
+    let (mut host, mut port) = (None, None);
     let mut rest = words[at + 1..].iter().map(String::as_str);
     while let Some(word) = rest.next() {
         if is_separator(word) {
@@ -192,6 +197,14 @@ pub(super) fn from_words(words: &[String]) -> Option<CommandLine> {
         let value = inline.or_else(|| rest.next().map(str::to_owned)).unwrap_or_default();
         let option = if option == "-t" && kind == "gunicorn" { "--timeout" } else { option };
         match option {
+            "--bind" | "--listen" => found.bound.extend(bound_address(&value)),
+            "-b" if !is_daphne => found.bound.extend(bound_address(&value)),
+            "-s" | "--socket" if kind == "uwsgi" => found.bound.extend(socket_address(&value)),
+            "--uds" | "--unix-socket" => found.bound.push(ServerAddress::Unix(value)),
+            "-u" if is_daphne => found.bound.push(ServerAddress::Unix(value)),
+            "--host" => host = Some(value),
+            "--port" => port = value.parse().ok(),
+            "-p" if is_daphne => port = value.parse().ok(),
             // uvicorn has others.
             _ if is_daphne => {}
             option if KEPT_OPTIONS.contains(&option) => found.arguments.extend([option.to_owned(), value]),
@@ -215,10 +228,24 @@ pub(super) fn from_words(words: &[String]) -> Option<CommandLine> {
             _ => {}
         }
     }
+    if let Some(port) = port {
+        found.bound.push(ServerAddress::Tcp { host: host.unwrap_or_default(), port });
+    }
     if found.is_factory {
         found.app = found.app.map(|app| if app.ends_with(')') { app } else { format!("{app}()") });
     }
     Some(found)
+}
+
+/// The address of an option such as `--bind`; `None` if it has no port.
+pub(super) fn bound_address(text: &str) -> Option<ServerAddress> {
+    let address = ServerAddress::parse(text, 0)?;
+    (!matches!(address, ServerAddress::Tcp { port: 0, .. })).then_some(address)
+}
+
+/// The address of a socket of uWSGI, which writes a unix socket as its path.
+pub(super) fn socket_address(text: &str) -> Option<ServerAddress> {
+    if text.contains('/') { Some(ServerAddress::Unix(text.to_owned())) } else { bound_address(text) }
 }
 
 /// The file of a configuration, which gunicorn takes as a path or as a module.
@@ -340,6 +367,16 @@ mod tests {
         assert_eq!(found.unwrap().arguments[..2], ["--trusted-proxy", "127.0.0.1"]);
         let found = parse("uvicorn main:app --env-file=deploy/live.env").unwrap();
         assert_eq!((found.app.as_deref(), found.env_files), (Some("main:app"), vec!["deploy/live.env".into()]));
+        let bound = |line: &str| {
+            let bound = parse(line).unwrap().bound;
+            bound.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(bound("gunicorn -b 127.0.0.1:8000 --bind unix:/run/a.sock a:b"), "127.0.0.1:8000 unix:/run/a.sock");
+        assert_eq!(bound("gunicorn --bind 0.0.0.0:$PORT a:b"), "");
+        assert_eq!(bound("uvicorn a:b --host 0.0.0.0 --port 9000"), "0.0.0.0:9000");
+        assert_eq!(bound("uvicorn a:b --uds /run/a.sock"), "unix:/run/a.sock");
+        assert_eq!(bound("daphne -u /run/a.sock -b 0.0.0.0 -p 8001 a:b"), "unix:/run/a.sock :8001");
+        assert_eq!(bound("uwsgi -s /run/a.sock --module a"), "unix:/run/a.sock");
         let found = parse("uvicorn main:app --app-dir src --reload").unwrap();
         assert_eq!((found.import_folder, found.reloads), (Some("src".into()), true));
     }

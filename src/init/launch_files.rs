@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::command_line::{self, CommandLine};
 use super::variables;
+use crate::lint::ServerAddress;
 
 /// A server that a file starts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +18,22 @@ pub(super) struct Launch {
     pub(super) env_files: Vec<PathBuf>,
     /// The command that prepares a release, such as migrations.
     pub(super) release: Option<String>,
+    /// The names by which other services of the compose file reach it.
+    pub(super) hosts: Vec<String>,
+}
+
+impl Launch {
+    /// Whether a connection to this address reaches the server.
+    pub(super) fn is_reached_by(&self, address: &ServerAddress) -> bool {
+        let is_this_machine = |host: &str| host == "localhost" || host.starts_with("127.");
+        match address {
+            // Each service of a compose file has its own names.
+            ServerAddress::Tcp { host, .. } if !self.hosts.is_empty() && !is_this_machine(host) => {
+                self.hosts.contains(host)
+            }
+            address => self.command.bound.iter().any(|bound| address.reaches(bound)),
+        }
+    }
 }
 
 /// Variables that are about the machine or the image, and not about the application.
@@ -198,6 +215,7 @@ pub(super) fn uwsgi(text: &str) -> Option<Launch> {
             "processes" | "workers" => command.workers = value.parse().ok(),
             "threads" => command.threads = value.parse().ok(),
             "chdir" => command.working_folder = Some(value.into()),
+            "socket" | "http-socket" => command.bound.extend(command_line::socket_address(value)),
             "pythonpath" => command.import_folder = Some(value.into()),
             "env" => command.variables.extend(pairs(vec![value.to_owned()])),
             key if UWSGI_VALUES.contains(&key) => command.arguments.extend([format!("--{key}"), value.to_owned()]),

@@ -59,6 +59,12 @@ impl Nginx {
         self.servers.iter().any(|server| server.passes)
     }
 
+    /// Whether some of its locations pass requests to other servers than the application's.
+    #[must_use]
+    pub fn leads_elsewhere(&self) -> bool {
+        self.servers.iter().flat_map(|server| &server.passed).any(|passed| passed.leads_elsewhere)
+    }
+
     /// The file that the project has.
     #[must_use]
     pub fn source_file(&self) -> &Path {
@@ -82,7 +88,7 @@ pub struct Server {
     pub is_plain: bool,
     /// Whether it passes requests to an application.
     pub passes: bool,
-    /// The prefixes of the locations that do.
+    /// The prefixes of the locations that pass requests on.
     pub passed: Vec<PassedPrefix>,
     pub redirects: Vec<Redirect>,
     /// Where it asks for a password.
@@ -95,14 +101,27 @@ pub struct Server {
 }
 
 impl Server {
+    /// The prefixes of the locations that pass requests to the application, as far as that is known.
+    pub fn own_passed(&self) -> impl Iterator<Item = &PassedPrefix> {
+        self.passed.iter().filter(|passed| !passed.leads_elsewhere)
+    }
+
+    /// Whether all its locations pass requests to other servers than the application's.
+    #[must_use]
+    pub fn leads_elsewhere(&self) -> bool {
+        !self.passed.is_empty() && self.own_passed().next().is_none()
+    }
+
     /// The path by which clients reach a page of the application; `None` if it is not known to be passed on.
     #[must_use]
     pub fn client_path(&self, page: &str) -> Option<String> {
-        // nginx takes the location with the longest prefix, which may be one of files.
+        // nginx takes the location with the longest prefix, which may be one of files or of another application.
+        let elsewhere = self.passed.iter().filter(|passed| passed.leads_elsewhere).map(|passed| &passed.prefix);
+        let others: Vec<&String> = self.files.iter().map(|files| &files.prefix).chain(elsewhere).collect();
         let is_shadowed = |path: &str, prefix: &str| {
-            self.files.iter().any(|files| path.starts_with(&files.prefix) && files.prefix.len() > prefix.len())
+            others.iter().any(|other| path.starts_with(*other) && other.len() > prefix.len())
         };
-        let reached = self.passed.iter().filter_map(|PassedPrefix { prefix, replacement, is_exact }| {
+        let reached = self.own_passed().filter_map(|PassedPrefix { prefix, replacement, is_exact, .. }| {
             let path = match replacement {
                 Some(replacement) => format!("{prefix}{}", page.strip_prefix(replacement.as_str())?),
                 None => page.to_owned(),
@@ -152,7 +171,7 @@ fn from_tree(tree: &[Directive], file: PathBuf) -> Nginx {
         file,
         is_whole,
         parts: Vec::new(),
-        servers: servers.map(|block| server(block, &inherited)).collect(),
+        servers: servers.map(|block| server(block, &inherited, tree)).collect(),
         limits: scope::limits(tree),
         speaks_uwsgi: walk(tree).any(|directive| directive.name == "uwsgi_pass"),
         http2_line: walk(tree).find(|directive| directive.name == "http2").map(|directive| directive.line),
@@ -161,7 +180,7 @@ fn from_tree(tree: &[Directive], file: PathBuf) -> Nginx {
     }
 }
 
-fn server(block: &Directive, http: &[&Directive]) -> Server {
+fn server(block: &Directive, http: &[&Directive], tree: &[Directive]) -> Server {
     let own = block.children();
     let listens = named(own, "listen");
     let is_tls = |listen: &&Directive| listen.args.iter().skip(1).any(|arg| arg.value == "ssl");
@@ -181,7 +200,7 @@ fn server(block: &Directive, http: &[&Directive]) -> Server {
         is_tls: listens.iter().any(is_tls),
         is_plain: listens.is_empty() || !listens.iter().all(is_tls),
         passes,
-        passed: named(own, "location").into_iter().filter_map(passed::passed).collect(),
+        passed: named(own, "location").into_iter().filter_map(|location| passed::passed(location, own, tree)).collect(),
         redirects,
         protected: scope::protected(own),
         headers: headers(&[root_children.iter().collect(), own.iter().collect(), http.to_vec()]),
@@ -294,6 +313,29 @@ server {
         assert_eq!(path("/admin/").as_deref(), Some("/admin/"));
         assert_eq!(path("/live").as_deref(), Some("/health"));
         assert_eq!(path("/live/more").as_deref(), Some("/api/live/more"));
+    }
+
+    #[test]
+    fn locations_have_the_addresses_of_their_upstreams() {
+        let text = "\
+upstream web { server 127.0.0.1:8000; server unix:/run/web.sock; }
+server {
+    location / { try_files $uri @web; }
+    location @web { proxy_pass http://web; }
+    location /api/ { proxy_pass http://api:8001/; }
+    location /any { proxy_pass http://$backend; }
+}
+";
+        let tree = lab_nginx_conf::parse(text, Path::new("site.conf")).unwrap();
+        let mut server = from_tree(&tree, "site.conf".into()).servers.remove(0);
+        let addresses =
+            |passed: &PassedPrefix| passed.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let found: Vec<(usize, String)> = server.passed.iter().map(|one| (one.line, addresses(one))).collect();
+        let expected = [(3, "127.0.0.1:8000 unix:/run/web.sock"), (5, "api:8001"), (6, "")];
+        assert_eq!(found, expected.map(|(line, text)| (line, text.to_owned())));
+        server.passed[1].leads_elsewhere = true;
+        assert_eq!(server.client_path("/status").as_deref(), Some("/status"));
+        assert_eq!(server.client_path("/api/status"), None, "another server has this path");
     }
 
     #[test]

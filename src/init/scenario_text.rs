@@ -11,6 +11,7 @@ use std::path::Path;
 
 use self::site::Site;
 use super::deployment::{App, Deployment};
+use super::nginx::Nginx;
 
 /// Why a twin cannot take the place of its original; `None` if it can.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,12 +49,18 @@ pub fn scenario_text(deployment: &Deployment, app: &App, config: Option<&Path>, 
          \n\
          schema = 1\n\
          name   = {}\n\
-         title  = {}\n\
-         \n",
+         title  = {}\n",
         quoted(&deployment.name),
         quoted(&format!("{}: the deployment and its twins", deployment.name)),
     );
     app::write(&mut text, deployment, app);
+    if deployment.nginx.as_ref().is_some_and(Nginx::leads_elsewhere) {
+        text.push_str(
+            "# nginx passes some requests to other servers, which are not started here.\n\
+             relocate = \"any\"\n",
+        );
+    }
+    text.push('\n');
     services::write(&mut text, &deployment.services);
     stacks::write(&mut text, deployment, config, twin);
     let site = Site::new(deployment);

@@ -11,6 +11,7 @@ mod server;
 mod services;
 mod setup;
 
+mod upstream;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -61,7 +62,10 @@ pub fn survey(folder: &Path, named: &[PathBuf], python: Result<PathBuf, String>)
     }
     manifests::name_charts(&files, &mut deployment);
     proxy::find(&files, named, &mut deployment);
-    let launch = launch::find(&files, &mut deployment);
+    let launch = launch::find(&files, &files[..named.len()], &modules, &mut deployment);
+    if let Some(launch) = &launch {
+        upstream::mark_others(launch, &mut deployment);
+    }
     server::find(&files, launch.as_ref(), &modules, &mut deployment);
     application::find(&files, launch.as_ref(), &modules, &mut deployment);
     server::choose_for_asgi(launch.is_some(), &mut deployment);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::path::Path;
 
 /// An address of an application server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +17,8 @@ pub enum ServerAddress {
 
 impl ServerAddress {
     /// Reads `host:port`, `host`, `:port` or `unix:path`. `None` if it has a variable.
-    pub(super) fn parse(text: &str, default_port: u16) -> Option<ServerAddress> {
+    #[must_use]
+    pub fn parse(text: &str, default_port: u16) -> Option<ServerAddress> {
         let text = text.strip_prefix("tcp://").unwrap_or(text);
         if text.is_empty() || text.contains('$') {
             return None;
@@ -37,7 +39,8 @@ impl ServerAddress {
     #[must_use]
     pub fn reaches(&self, bound: &ServerAddress) -> bool {
         match (self, bound) {
-            (ServerAddress::Unix(path), ServerAddress::Unix(bound)) => path == bound,
+            // A relative path starts at a folder that only a run knows.
+            (ServerAddress::Unix(path), ServerAddress::Unix(bound)) => Path::new(path).ends_with(bound),
             (ServerAddress::Tcp { host, port }, ServerAddress::Tcp { host: bound, port: bound_port }) => {
                 port == bound_port && (is_everywhere(bound) || is_same_host(host, bound))
             }
@@ -90,6 +93,8 @@ mod tests {
             ("127.0.0.1:8000", "unix:/run/app.sock", false),
             ("unix:/run/app.sock", "unix:///run/app.sock", true),
             ("unix:/run/app.sock", "unix:/run/other.sock", false),
+            ("unix:/run/app.sock", "unix:/srv/app.sock", false),
+            ("unix:/srv/shop/app.sock", "unix:app.sock", true),
         ] {
             let (upstream, bound) =
                 (ServerAddress::parse(upstream, 80).unwrap(), ServerAddress::parse(bound, 8000).unwrap());

@@ -12,7 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ci", &[]),
     ("document", &[]),
     ("lint", &[]),
-    ("init", &[]),
+    ("init", &["lint"]),
     ("catalog", &["document"]),
     ("provision", &["catalog"]),
     ("scenario", &["catalog", "document"]),

@@ -83,7 +83,8 @@ pub(super) fn write(text: &mut String, deployment: &Deployment, app: &App, site:
             }
         }
     }
-    for server in site.nginx.map_or(&[][..], |nginx| &nginx.servers) {
+    let servers = site.nginx.map_or(&[][..], |nginx| &nginx.servers);
+    for server in servers.iter().filter(|server| !server.leads_elsewhere()) {
         let Some(name) = server.name.as_deref().filter(|name| !requested.contains(name)) else { continue };
         requested.push(name);
         let _ = write!(

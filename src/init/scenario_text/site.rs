@@ -23,9 +23,9 @@ impl Site<'_> {
     pub(super) fn new(deployment: &Deployment) -> Site<'_> {
         let nginx = deployment.nginx.as_ref();
         let servers = nginx.map_or(&[][..], |nginx| &nginx.servers);
-        let passing = servers.iter().filter(|server| server.passes);
+        let passing = servers.iter().filter(|server| server.passes && !server.leads_elsewhere());
         let server = passing.clone().find(|server| server.is_tls).or_else(|| passing.clone().next());
-        let passed = || server.into_iter().flat_map(|server| &server.passed).filter(|passed| !passed.is_exact);
+        let passed = || server.into_iter().flat_map(Server::own_passed).filter(|passed| !passed.is_exact);
         let passed = || passed().map(|passed| passed.prefix.as_str());
         let known = deployment.pages.iter().find_map(|page| client_path(server, page));
         let is_page_known = known.is_some();

@@ -1,14 +1,17 @@
 //! Looks for the file that starts the app server.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::super::compose::{self, ComposeService};
 use super::super::deployment::Deployment;
 use super::super::launch_files::{self, Launch};
+use super::super::python::Module;
 use super::super::{command_line, kubernetes, makefile, platforms, variables};
 use super::manifests::config_maps;
-use super::{text_of, within};
+use super::{server, text_of, upstream, within};
+use crate::lint::ServerAddress;
 
 /// The [`stage`] of files for development.
 pub(super) const DEVELOPMENT: u8 = 3;
@@ -36,26 +39,44 @@ enum Sort {
     Script,
 }
 
-/// The file that starts the server.
-pub(super) fn find(files: &[PathBuf], deployment: &mut Deployment) -> Option<Launch> {
+/// The file that starts the server: a named one, or else rather one to which nginx passes requests.
+pub(super) fn find(
+    files: &[PathBuf],
+    named: &[PathBuf],
+    modules: &BTreeMap<PathBuf, Module>,
+    deployment: &mut Deployment,
+) -> Option<Launch> {
     let mut sorted: Vec<(Sort, u8, &PathBuf)> =
         files.iter().filter_map(|file| Some((sort_of(file)?, stage(file), file))).collect();
-    sorted.sort_by_key(|(sort, stage, _)| (*sort, *stage));
-    let mut found: Vec<Found> = Vec::new();
+    sorted.sort_by_key(|(sort, stage, file)| (!named.contains(file), *sort, *stage));
+    let has_addresses = upstream::has_addresses(deployment);
+    let mut found: Vec<(Sort, Found)> = Vec::new();
     let mut last = None;
     for (sort, _, file) in sorted {
-        let has_final = found.iter().any(|found| !found.launch.command.reloads);
-        // What reloads is for development; anything else is preferred to it. Files of the same sort may start other servers.
-        if has_final && last != Some(sort) {
+        // What reloads is for development; anything else is preferred to it.
+        let is_final = |Found { launch, file }: &Found| {
+            let is_meant = named.contains(file) || !has_addresses || upstream::is_passed_to(launch, deployment);
+            is_meant && !launch.command.reloads
+        };
+        // Files of the same sort may start other servers.
+        if last != Some(sort) && found.iter().any(|(_, found)| is_final(found)) {
             break;
         }
-        found.extend(launches(sort, file, files, deployment));
+        for mut one in launches(sort, file, files, deployment) {
+            if one.launch.command.bound.is_empty() {
+                one.launch.command.bound = server::addresses_of_configuration(files, &one.launch, modules);
+            }
+            found.push((sort, one));
+        }
         last = Some(sort);
     }
-    found.sort_by_key(|found| found.launch.command.reloads);
+    found.sort_by_key(|(_, Found { launch, file })| {
+        (!named.contains(file), launch.command.reloads, !upstream::is_passed_to(launch, deployment))
+    });
     let mut found = found.into_iter();
-    let Found { mut launch, file } = found.next()?;
-    let others: Vec<Found> = found.filter(|other| is_another_server(&launch, &other.launch)).collect();
+    let (sort, Found { mut launch, file }) = found.next()?;
+    let of_sort = found.filter(|(other, _)| *other == sort).map(|(_, found)| found);
+    let others: Vec<Found> = of_sort.filter(|other| is_another_server(&launch, &other.launch)).collect();
     if launch.command.kind == "uwsgi" {
         complete_uwsgi(&mut launch, files, deployment);
     }
@@ -64,11 +85,14 @@ pub(super) fn find(files: &[PathBuf], deployment: &mut Deployment) -> Option<Lau
         Some(program) => format!("{kind}, in place of {program}, which lab does not know ({place})"),
         None => format!("{kind} started by {place}"),
     });
-    for Found { launch, file } in others {
-        let (kind, line, file) = (launch.command.kind, launch.line, file.display());
-        deployment
-            .found
-            .push(format!("another server: {kind} started by {file}:{line}; `lab init {file}` takes that one"));
+    let chosen = &file;
+    for Found { launch, file } in &others {
+        let (kind, line) = (launch.command.kind, launch.line);
+        let other = format!("another server: {kind} started by {}:{line}", file.display());
+        deployment.found.push(match file == chosen {
+            true => other,
+            false => format!("{other}; `lab init {}` takes that one", file.display()),
+        });
     }
     let own = std::mem::take(&mut launch.command.variables);
     launch.variables = variables::overridden(launch.variables, own);
@@ -208,6 +232,9 @@ fn in_compose(file: &Path, files: &[PathBuf], deployment: &mut Deployment) -> Ve
         let own = service.variables.iter().map(|(name, value)| (name.clone(), variables::interpolated(value, &known)));
         launch.variables = variables::overridden(launch.variables, own.collect());
         launch.release = release(service, &services);
+        launch.hosts.clone_from(&service.hosts);
+        let published = |port: &u16| ServerAddress::Tcp { host: "127.0.0.1".to_owned(), port: *port };
+        launch.command.bound.extend(service.published.iter().map(published));
         launch.env_files.extend(service.env_files.iter().map(|own| folder_of(file).join(own)));
         Some(Found { launch, file: starting })
     });

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::super::command_line;
 use super::super::deployment::{Deployment, ServerCommand, SettingLine};
 use super::super::launch_files::Launch;
 use super::super::python::{Module, Setting};
+use crate::lint::ServerAddress;
 
 /// The worker class of lab's variant `gunicorn/uvicorn`.
 const UVICORN_WORKER: &str = "uvicorn.workers.UvicornWorker";
@@ -26,14 +28,7 @@ pub(super) fn find(
     let command = launch.map(|launch| &launch.command);
     let kind = command.map_or("gunicorn", |command| command.kind);
     let named = command.and_then(|command| command.config.as_ref());
-    let is_named = |file: &&PathBuf| named.is_some_and(|named| file.ends_with(named) || named.ends_with(file));
-    // A gunicorn that is started without one reads only the file of this name.
-    let is_default = |file: &&PathBuf| match launch {
-        Some(_) => file.ends_with("gunicorn.conf.py"),
-        None => is_gunicorn_config(file),
-    };
-    let config = files.iter().find(is_named).or_else(|| files.iter().filter(|_| named.is_none()).find(is_default));
-    let config = config.filter(|_| kind == "gunicorn").cloned();
+    let config = configuration(files, launch).cloned();
     if let (Some(named), None) = (named, &config) {
         deployment
             .missing
@@ -82,6 +77,33 @@ pub(super) fn find(
         settings: settings.map(setting_lines).unwrap_or_default(),
         config,
     });
+}
+
+/// gunicorn's configuration: the one that the command line names, or that of the usual name.
+fn configuration<'f>(files: &'f [PathBuf], launch: Option<&Launch>) -> Option<&'f PathBuf> {
+    if launch.is_some_and(|launch| launch.command.kind != "gunicorn") {
+        return None;
+    }
+    let named = launch.and_then(|launch| launch.command.config.as_ref());
+    let is_named = |file: &&PathBuf| named.is_some_and(|named| file.ends_with(named) || named.ends_with(file));
+    // A gunicorn that is started without one reads only the file of this name.
+    let is_default = |file: &&PathBuf| match launch {
+        Some(_) => file.ends_with("gunicorn.conf.py"),
+        None => is_gunicorn_config(file),
+    };
+    files.iter().find(is_named).or_else(|| files.iter().filter(|_| named.is_none()).find(is_default))
+}
+
+/// The addresses that gunicorn's configuration binds, as far as they are literals.
+pub(super) fn addresses_of_configuration(
+    files: &[PathBuf],
+    launch: &Launch,
+    modules: &BTreeMap<PathBuf, Module>,
+) -> Vec<ServerAddress> {
+    let module = configuration(files, Some(launch)).and_then(|config| modules.get(config));
+    let bind = module.and_then(|module| module.settings.get("bind"));
+    let texts = bind.into_iter().flat_map(|bind| bind.value.split(','));
+    texts.filter_map(|text| command_line::bound_address(text.trim())).collect()
 }
 
 /// The short name of one of gunicorn's own classes; other names as they are.

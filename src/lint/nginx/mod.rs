@@ -31,7 +31,7 @@ use super::spoofable_field::SpoofableField;
 use scope::Block;
 
 pub use certificates::expired_certificates;
-pub use pass_targets::pass_targets;
+pub use pass_targets::{addresses_of, pass_targets};
 pub use proxied::{ProxiedLocation, ProxyChain, proxied_locations, proxy_chains};
 pub use server_names::unrequested_names;
 

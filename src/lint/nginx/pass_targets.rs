@@ -22,6 +22,12 @@ pub fn pass_targets(tree: &[Directive]) -> Vec<AddressInFile> {
     found
 }
 
+/// The addresses of one `proxy_pass` or `uwsgi_pass`; none if it has a variable.
+#[must_use]
+pub fn addresses_of(tree: &[Directive], pass: &Directive) -> Vec<ServerAddress> {
+    targets_of(tree, pass).into_iter().map(|(_, address)| address).collect()
+}
+
 /// The addresses of one `proxy_pass` or `uwsgi_pass`, each with the directive that has it.
 pub(super) fn targets_of<'a>(tree: &'a [Directive], pass: &'a Directive) -> Vec<(&'a Directive, ServerAddress)> {
     let Some(target) = pass.arg(0) else { return Vec::new() };
