@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::catalog::{Catalog, Role};
 use crate::cli::InitArgs;
 use crate::exit::Exit;
-use crate::init::{self, App, Deployment, SettingLine, Setup, Twin};
+use crate::init::{self, App, Deployment, Refusals, SettingLine, Setup};
 use crate::scenario::{self, model::Stack};
 use crate::stack::service::missing as missing_service;
 use crate::stack::verify;
@@ -58,11 +58,12 @@ pub(super) fn run(args: &InitArgs) -> anyhow::Result<Exit> {
         Some(_) => PathBuf::from(WRAPPER),
         None => nginx.file.clone(),
     });
-    let twin = Twin {
-        proxy_refusal: config.as_ref().and_then(|config| proxy_refusal(&folder, config, wrapper.as_deref())),
-        server_refusal: server_refusal(&deployment),
+    let refusals = Refusals {
+        nginx: nginx_refusal(&deployment),
+        lab_proxy: config.as_ref().and_then(|config| proxy_refusal(&folder, config, wrapper.as_deref())),
+        lab_serve: server_refusal(&deployment),
     };
-    let text = init::scenario_text(&deployment, app, config.as_deref(), &twin);
+    let text = init::scenario_text(&deployment, app, config.as_deref(), &refusals);
     let files: Vec<(&str, &str)> =
         wrapper.iter().map(|text| (WRAPPER, text.as_str())).chain([(SCENARIO, text.as_str())]).collect();
     if args.dry_run {
@@ -79,7 +80,7 @@ pub(super) fn run(args: &InitArgs) -> anyhow::Result<Exit> {
         whole_file::replace(&folder.join(name), text.as_bytes())?;
         writeln!(out, "wrote {name}")?;
     }
-    report_next(&mut out, &folder, &deployment, app)
+    report_next(&mut out, &folder, &deployment, app, &refusals)
 }
 
 /// The Python that reads the files: the project's own, or the first on the path.
@@ -145,7 +146,7 @@ fn nginx_refusal(deployment: &Deployment) -> Option<String> {
     let printed = String::from_utf8_lossy(&output.stderr).into_owned();
     let version: NginxVersion = printed.split_whitespace().find(|word| word.starts_with("nginx/"))?.parse().ok()?;
     let file = nginx.file.display();
-    let message = format!("nginx is {version} here, and {file}:{line} needs 1.25.1: its stacks cannot run");
+    let message = format!("nginx is {version} here, and `http2` in {file}:{line} needs 1.25.1 or newer");
     (!version.has_http2_directive()).then_some(message)
 }
 
@@ -155,6 +156,7 @@ fn report_next(
     folder: &Path,
     deployment: &Deployment,
     app: &App,
+    refusals: &Refusals,
 ) -> anyhow::Result<Exit> {
     let scenario = match scenario::load(&folder.join(SCENARIO), None) {
         Ok(scenario) => scenario,
@@ -180,8 +182,8 @@ fn report_next(
     if deployment.nginx.is_some() && has_nginx && !crate::provision::is_on_path("nginx") {
         writeln!(out, "nginx is not installed here: apt-get install nginx-light")?;
     }
-    if let Some(reason) = nginx_refusal(deployment) {
-        writeln!(out, "{reason}")?;
+    if let Some(reason) = &refusals.nginx {
+        writeln!(out, "{reason}: its stacks cannot run here")?;
     }
     for service in scenario.stacks.iter().take(1).flat_map(Stack::services) {
         if let Some(reason) = service.kind.and_then(missing_service) {

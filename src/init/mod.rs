@@ -22,5 +22,5 @@ mod template;
 mod variables;
 
 pub use deployment::{App, Deployment, Packages, RequiredValue, ServerCommand, Service, SettingLine, Setup};
-pub use scenario_text::{Twin, scenario_text, site_wrapper};
+pub use scenario_text::{Refusals, scenario_text, site_wrapper};
 pub use survey::{SurveyError, survey};

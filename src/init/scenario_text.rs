@@ -13,11 +13,12 @@ use self::site::Site;
 use super::deployment::{App, Deployment};
 use super::nginx::Nginx;
 
-/// Why a twin cannot take the place of its original; `None` if it can.
+/// Why components cannot run the files of the deployment here; `None` if they can.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Twin {
-    pub proxy_refusal: Option<String>,
-    pub server_refusal: Option<String>,
+pub struct Refusals {
+    pub nginx: Option<String>,
+    pub lab_proxy: Option<String>,
+    pub lab_serve: Option<String>,
 }
 
 /// The configuration that includes a site's file, as Debian's nginx.conf does. `site` is relative to it.
@@ -39,7 +40,7 @@ pub(super) fn wrapped_site(site: &str, has_mime_types: bool) -> String {
 
 /// The scenario. `config` is the path of the nginx configuration that it names, relative to the folder.
 #[must_use]
-pub fn scenario_text(deployment: &Deployment, app: &App, config: Option<&Path>, twin: &Twin) -> String {
+pub fn scenario_text(deployment: &Deployment, app: &App, config: Option<&Path>, refusals: &Refusals) -> String {
     let mut text = format!(
         "# Written by `lab init` from the files of this folder. Everything here may be changed.\n\
          #\n\
@@ -53,7 +54,6 @@ pub fn scenario_text(deployment: &Deployment, app: &App, config: Option<&Path>, 
         quoted(&deployment.name),
         quoted(&format!("{}: the deployment and its twins", deployment.name)),
     );
-    app::write(&mut text, deployment, app);
     if deployment.nginx.as_ref().is_some_and(Nginx::leads_elsewhere) {
         text.push_str(
             "# nginx passes some requests to other servers, which are not started here.\n\
@@ -61,8 +61,9 @@ pub fn scenario_text(deployment: &Deployment, app: &App, config: Option<&Path>, 
         );
     }
     text.push('\n');
+    app::write(&mut text, deployment, app);
     services::write(&mut text, &deployment.services);
-    stacks::write(&mut text, deployment, config, twin);
+    stacks::write(&mut text, deployment, config, refusals);
     let site = Site::new(deployment);
     checks::write(&mut text, deployment, app, &site);
     loads::write(&mut text, &site);

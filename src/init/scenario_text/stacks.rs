@@ -4,9 +4,37 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::super::deployment::{Deployment, ServerCommand};
-use super::{Twin, quoted, quoted_path};
+use super::{Refusals, quoted, quoted_path};
 
-pub(super) fn write(text: &mut String, deployment: &Deployment, config: Option<&Path>, twin: &Twin) {
+/// A stack, and why it cannot run.
+struct StackText {
+    name: &'static str,
+    proxy: String,
+    server: String,
+    reasons: Vec<String>,
+}
+
+impl StackText {
+    fn can_run(&self) -> bool {
+        self.reasons.is_empty()
+    }
+
+    fn write(&self, text: &mut String, is_reference: bool) {
+        let reference = if is_reference { "reference = true\n" } else { "" };
+        let StackText { name, proxy, server, .. } = self;
+        let lines = format!("[[stack]]\nname      = \"{name}\"\n{proxy}{server}{reference}");
+        if self.can_run() {
+            let _ = writeln!(text, "{lines}");
+            return;
+        }
+        for line in self.reasons.iter().flat_map(|reason| reason.lines()).chain(lines.lines()) {
+            let _ = writeln!(text, "# {line}");
+        }
+        text.push('\n');
+    }
+}
+
+pub(super) fn write(text: &mut String, deployment: &Deployment, config: Option<&Path>, refusals: &Refusals) {
     text.push_str("# --- The deployment, and the same files on lab's twins of nginx and gunicorn\n\n");
     let Some(server) = &deployment.server else { return };
     let folders = folders_key(&deployment.document_folders);
@@ -19,39 +47,34 @@ pub(super) fn write(text: &mut String, deployment: &Deployment, config: Option<&
     let original = if is_uwsgi { "nginx/uwsgi" } else { "nginx" };
     let own = server_line(server, &server.kind, &server.arguments);
     let lab = server_line(server, "lab", &twin_arguments(server));
-    let _ = write!(
-        text,
-        "[[stack]]\nname      = \"original\"\n{}{own}reference = true\n\n",
-        proxy(original).unwrap_or_default()
-    );
     let is_asgi = deployment.app.as_ref().is_some_and(|app| app.is_asgi);
-    if server.kind.starts_with("gunicorn") && is_asgi {
-        text.push_str("# lab serve, the twin of gunicorn, runs WSGI applications only.\n\n");
-    }
-    let mut stack = |name: &str, refusals: [&Option<String>; 2], proxy: Option<String>, server: &str| {
-        let lines = format!("[[stack]]\nname      = \"{name}\"\n{}{server}\n", proxy.unwrap_or_default());
-        let reasons: Vec<&str> = refusals.iter().filter_map(|reason| reason.as_deref()).collect();
-        if reasons.is_empty() {
-            text.push_str(&lines);
-            return;
-        }
-        for reason in reasons.iter().flat_map(|reason| reason.lines()) {
-            let _ = writeln!(text, "# {reason}");
-        }
-        for line in lines.trim_end().lines() {
-            let _ = writeln!(text, "# {line}");
-        }
-        text.push('\n');
-    };
     let is_gunicorn = server.kind.starts_with("gunicorn") && !is_asgi;
+    let stack = |name, proxy: Option<String>, server: &str, refusals: [&Option<String>; 2]| StackText {
+        name,
+        proxy: proxy.unwrap_or_default(),
+        server: server.to_owned(),
+        reasons: refusals.into_iter().flatten().cloned().collect(),
+    };
+    let mut stacks = vec![stack("original", proxy(original), &own, [&refusals.nginx, &None])];
     if config.is_some() && !is_uwsgi {
-        stack("lab-proxy", [&twin.proxy_refusal, &None], proxy("lab"), &own);
+        stacks.push(stack("lab-proxy", proxy("lab"), &own, [&refusals.lab_proxy, &None]));
     }
     if is_gunicorn {
-        stack("lab-serve", [&None, &twin.server_refusal], proxy(original), &lab);
+        stacks.push(stack("lab-serve", proxy(original), &lab, [&refusals.nginx, &refusals.lab_serve]));
     }
     if config.is_some() && is_gunicorn {
-        stack("lab", [&twin.proxy_refusal, &twin.server_refusal], proxy("lab"), &lab);
+        stacks.push(stack("lab", proxy("lab"), &lab, [&refusals.lab_proxy, &refusals.lab_serve]));
+    }
+    if !stacks.iter().any(StackText::can_run) {
+        // A scenario has at least one stack, and the reason shows when it runs.
+        stacks[0].reasons.clear();
+    }
+    let reference = stacks.iter().position(StackText::can_run);
+    for (index, stack) in stacks.iter().enumerate() {
+        stack.write(text, reference == Some(index));
+        if index == 0 && is_asgi && server.kind.starts_with("gunicorn") {
+            text.push_str("# lab serve, the twin of gunicorn, runs WSGI applications only.\n\n");
+        }
     }
 }
 

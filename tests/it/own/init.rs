@@ -136,6 +136,31 @@ fn directives_that_the_twin_refuses_are_named() {
     assert_has(&scenario, &["nginx directive \"random_index\" is not supported"]);
 }
 
+/// `http2 on` is a directive since nginx 1.25.1, and the tests' nginx may be older.
+#[test]
+fn nginx_that_is_too_old_leaves_its_stacks_out() {
+    requires!(Python, Nginx);
+    let version = Command::new("nginx").arg("-v").output().unwrap().stderr;
+    let version = String::from_utf8(version).unwrap();
+    let is_old = ["/1.18.", "/1.20.", "/1.22.", "/1.24."].iter().any(|old| version.contains(old));
+    let project = site("flask");
+    let file = project.path("deploy/nginx.conf");
+    let configuration = fs::read_to_string(&file).unwrap();
+    fs::write(&file, replaced(&configuration, "location / {", "http2 on;\n        location / {")).unwrap();
+    let (printed, scenario) = init(&project);
+    assert_eq!(printed.contains("needs 1.25.1 or newer: its stacks cannot run here"), is_old, "{version}\n{printed}");
+    assert_eq!(
+        scenario.contains("needs 1.25.1 or newer\n# [[stack]]\n# name      = \"original\""),
+        is_old,
+        "{scenario}"
+    );
+    if is_old {
+        let explained = project.expect(Exit::Ok, &["explain", "lab.toml"]);
+        assert_has(&explained, &["lab-proxy"]);
+        provision_and_check(&project, &["lab-proxy"], 5);
+    }
+}
+
 #[test]
 fn django_site_is_checked_without_an_edit() {
     requires!(Python, Nginx);
