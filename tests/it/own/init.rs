@@ -17,15 +17,15 @@ pub(super) fn site(name: &str) -> Project {
     project
 }
 
-/// The files of a project with their contents, without what lab writes.
-fn files(project: &Project) -> Vec<(String, Vec<u8>)> {
+/// The files of a project with their contents, without what git, lab and the application write.
+pub(super) fn files(project: &Project) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     let mut open = vec![project.path(".")];
     while let Some(folder) = open.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.strip_prefix(project.path(".")).unwrap().display().to_string();
-            let made = ["lab.toml", "lab-nginx.conf", "reports", "db.sqlite3", "notes.sqlite3"];
+            let made = [".git", "lab.toml", "lab-nginx.conf", "reports", "db.sqlite3", "notes.sqlite3"];
             let is_made = made.contains(&name.as_str());
             if is_made || name.contains("__pycache__") {
                 continue;

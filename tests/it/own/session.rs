@@ -5,11 +5,15 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use lab::exit::Exit;
 
-use super::init::site;
+use super::init::{files, site};
 use crate::support::{Project, replaced, requires};
+
+/// The longest time that a session may take.
+const MAX_TIME: Duration = Duration::from_secs(600);
 
 /// A mistake in one of the person's files: its path, what it replaces, and with what.
 struct Fault {
@@ -52,7 +56,9 @@ fn shortened(scenario: &str, twin: &str) -> String {
 
 #[track_caller]
 fn record(name: &str, twin: &str, fault: &Fault) {
+    let start = Instant::now();
     let project = with_gateway(site(name));
+    let own = files(&project);
     git(&project.path("."), &["init", "--quiet"]);
     git(&project.path("."), &["add", "--all"]);
     git(&project.path("."), &["commit", "--quiet", "--message", "The site"]);
@@ -73,12 +79,18 @@ fn record(name: &str, twin: &str, fault: &Fault) {
         let printed = clone.expect(Exit::Ok, &["run", "lab.toml", "--gate"]);
         assert!(printed.contains("How fast is it under page?"), "{printed}");
         assert!(!printed.contains("original was not measured"), "{printed}");
+        assert_eq!(files(clone), own, "no file of the person's has changed in a clone");
     }
     let [clone, _] = clones;
     let text = fs::read_to_string(clone.path(fault.file)).unwrap();
     clone.write(fault.file, &replaced(&text, fault.old, fault.new));
     let printed = clone.expect(Exit::Failed, &["run", "lab.toml", "--gate"]);
     assert!(printed.contains(fault.shown), "{:?} is not in\n{printed}", fault.shown);
+    clone.write(fault.file, &text);
+    assert_eq!(files(&clone), own, "no file of the person's has changed but for the fault");
+    assert_eq!(files(&project), own, "no file of the person's has changed");
+    let taken = start.elapsed();
+    assert!(taken < MAX_TIME, "the session took {} s of at most {} s", taken.as_secs(), MAX_TIME.as_secs());
 }
 
 #[test]
