@@ -44,11 +44,20 @@ pub(super) fn find(deployment: &mut Deployment) {
             Packages::File(file)
         }
         (None, None) => {
-            deployment.missing.push(
-                "the application's packages (.venv, uv.lock, poetry.lock, Pipfile.lock, Pipfile, \
-                 requirements.txt, pyproject.toml with dependencies): it gets none"
+            let project = homes.iter().map(|home| home.join(PROJECT_FILE));
+            let project = project
+                .into_iter()
+                .find(|file| text_of(deployment, file).is_some_and(|text| has_poetry_dependencies(&text)));
+            deployment.missing.push(match project {
+                Some(project) => format!(
+                    "the application's packages: {} has them for Poetry alone; `poetry lock` writes poetry.lock, which \
+                     lab reads",
+                    project.display()
+                ),
+                None => "the application's packages (.venv, uv.lock, poetry.lock, Pipfile.lock, Pipfile, \
+                         requirements.txt, pyproject.toml with dependencies): it gets none"
                     .to_owned(),
-            );
+            });
             Packages::NotFound
         }
     };
@@ -58,6 +67,12 @@ pub(super) fn find(deployment: &mut Deployment) {
 fn has_dependencies(text: &str) -> bool {
     let project = toml::from_str::<toml::Table>(text).ok().and_then(|mut table| table.remove("project"));
     project.is_some_and(|project| project.get("dependencies").is_some_and(toml::Value::is_array))
+}
+
+/// Whether a project file lists them as Poetry did before its version 2.
+fn has_poetry_dependencies(text: &str) -> bool {
+    let tools = toml::from_str::<toml::Table>(text).ok().and_then(|mut table| table.remove("tool"));
+    tools.is_some_and(|tools| tools.get("poetry").is_some_and(|poetry| poetry.get("dependencies").is_some()))
 }
 
 /// The `.env` beside the application, then the files that the launch names.
@@ -91,5 +106,7 @@ mod tests {
         assert!(has_dependencies("[project]\nname = \"shop\"\ndependencies = [\"flask\"]\n"));
         assert!(!has_dependencies("[tool.ruff]\nline-length = 100\n"));
         assert!(!has_dependencies("[project]\nname = \"shop\"\n"));
+        let of_poetry = "[tool.poetry.dependencies]\nflask = \"^3.0\"\n";
+        assert!(!has_dependencies(of_poetry) && has_poetry_dependencies(of_poetry));
     }
 }
