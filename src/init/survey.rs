@@ -3,6 +3,7 @@
 mod application;
 mod containers;
 mod launch;
+mod machine_folders;
 mod manifests;
 mod packages;
 mod proxy;
@@ -10,8 +11,8 @@ mod required;
 mod server;
 mod services;
 mod setup;
-
 mod upstream;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;

@@ -9,7 +9,7 @@ use super::super::nginx::{self, Files, Nginx, Origin};
 use super::super::scenario_text::wrapped_site;
 use super::super::template;
 use super::manifests::config_maps;
-use super::{MAX_DEPTH, MAX_FILES, containers, text_of, within};
+use super::{MAX_DEPTH, MAX_FILES, containers, machine_folders, text_of, within};
 
 /// Endings of the names of configurations.
 const ENDINGS: [&str; 4] = [".conf", ".nginx", ".vhost", "nginx"];
@@ -173,19 +173,24 @@ fn read_source(source: &Source, files: &[PathBuf], deployment: &Deployment) -> R
     Ok(Nginx { filled, origin, ..nginx })
 }
 
-/// The folder of the project that takes the place of `alias` or `root`, which are of a container, with the file that says so.
+/// The folder of the project that takes the place of `alias` or `root`, which are of a container or of another machine, with the
+/// file that says so.
 fn here(own: &Files, files: &[PathBuf], deployment: &Deployment) -> Option<(PathBuf, PathBuf)> {
     if !own.named.is_absolute() || own.folder.is_dir() {
         return None;
     }
     let below = own.below_named();
+    let folder_here = |path: &Path| {
+        let of_container = containers::folder_here(path, files, deployment);
+        of_container.or_else(|| machine_folders::folder_here(path, files, deployment))
+    };
     let of_folder = || {
-        let (here, source) = containers::folder_here(&own.folder, files, deployment)?;
+        let (here, source) = folder_here(&own.folder)?;
         let above = here.iter().count().checked_sub(below.iter().count()).filter(|_| here.ends_with(&below))?;
         Some((here.iter().take(above).collect::<PathBuf>(), source))
     };
     let is_here = |found: &(PathBuf, PathBuf)| deployment.folder.join(&found.0).join(&below).is_dir();
-    let of_named = containers::folder_here(&own.named, files, deployment);
+    let of_named = folder_here(&own.named);
     of_named.clone().filter(is_here).or_else(of_folder).or(of_named)
 }
 
