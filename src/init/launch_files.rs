@@ -18,6 +18,8 @@ pub(super) struct Launch {
     pub(super) env_files: Vec<PathBuf>,
     /// The command that prepares a release, such as migrations.
     pub(super) release: Option<String>,
+    /// The folder of the file, or the one that the image is built from.
+    pub(super) home: PathBuf,
     /// The names by which other services of the compose file reach it.
     pub(super) hosts: Vec<String>,
 }

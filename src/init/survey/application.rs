@@ -37,7 +37,7 @@ pub(super) fn find(
         .collect();
     let candidates = app::candidates(&own);
     let chosen = match &command.app {
-        Some(named) => named_app(named, &command, &own),
+        Some(named) => named_app(named, &command, launch.map(|launch| launch.home.as_path()), &own),
         None => candidates.first().cloned(),
     };
     let Some(Candidate { name, path, is_asgi, place, file }) = chosen else {
@@ -116,9 +116,16 @@ fn working_folder(command: &CommandLine, path: &Path) -> PathBuf {
 }
 
 /// The application that a command line names, wherever its module is.
-fn named_app(named: &str, command: &CommandLine, modules: &BTreeMap<PathBuf, Module>) -> Option<Candidate> {
+fn named_app(
+    named: &str,
+    command: &CommandLine,
+    home: Option<&Path>,
+    modules: &BTreeMap<PathBuf, Module>,
+) -> Option<Candidate> {
     let (module, callable) = named.split_once(':').unwrap_or((named, "application"));
     let mut folders: Vec<PathBuf> = command.import_folder.iter().chain(&command.working_folder).cloned().collect();
+    // Services of one repository may have modules of the same name.
+    folders.extend(home.map(Path::to_owned));
     folders.push(PathBuf::new());
     folders.extend(modules.keys().filter_map(|file| file.parent()).flat_map(Path::ancestors).map(Path::to_owned));
     let found = folders.into_iter().find_map(|folder| Some((app::file_of(module, &folder, modules)?, folder)));

@@ -63,6 +63,9 @@ pub(super) fn find(
             break;
         }
         for mut one in launches(sort, file, files, deployment) {
+            if one.launch.home == Path::new("") {
+                one.launch.home = folder_of(&one.file).to_owned();
+            }
             if one.launch.command.bound.is_empty() {
                 one.launch.command.bound = server::addresses_of_configuration(files, &one.launch, modules);
             }
@@ -233,6 +236,9 @@ fn in_compose(file: &Path, files: &[PathBuf], deployment: &mut Deployment) -> Ve
         launch.variables = variables::overridden(launch.variables, own.collect());
         launch.release = release(service, &services);
         launch.hosts.clone_from(&service.hosts);
+        if let Some(build) = &service.build {
+            launch.home = cleaned(&folder_of(file).join(&build.context));
+        }
         let published = |port: &u16| ServerAddress::Tcp { host: "127.0.0.1".to_owned(), port: *port };
         launch.command.bound.extend(service.published.iter().map(published));
         launch.env_files.extend(service.env_files.iter().map(|own| folder_of(file).join(own)));

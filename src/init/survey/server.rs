@@ -91,7 +91,10 @@ fn configuration<'f>(files: &'f [PathBuf], launch: Option<&Launch>) -> Option<&'
         Some(_) => file.ends_with("gunicorn.conf.py"),
         None => is_gunicorn_config(file),
     };
-    files.iter().find(is_named).or_else(|| files.iter().filter(|_| named.is_none()).find(is_default))
+    let is_meant = |file: &&PathBuf| if named.is_some() { is_named(file) } else { is_default(file) };
+    // Each service of a repository may have one of the same name.
+    let is_elsewhere = |file: &&PathBuf| launch.is_some_and(|launch| !file.starts_with(&launch.home));
+    files.iter().filter(is_meant).min_by_key(is_elsewhere)
 }
 
 /// The addresses that gunicorn's configuration binds, as far as they are literals.
