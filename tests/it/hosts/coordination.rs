@@ -147,3 +147,35 @@ fn stragglers_void_the_drive_by_name() {
     let failed = failure(&world(Fault::FailedDriver(0)), 8);
     assert_eq!(failed, "driver 0 on node-0 failed: the start was 1.0 ms ago when it arrived");
 }
+
+/// Prints the table of docs/performance/coordination.md.
+#[test]
+#[ignore = "measures; it needs a release build and a minute"]
+fn limits_of_coordination() {
+    println!("nodes drivers | coordination | messages | uncertainty | CPU time | peak memory");
+    for (nodes, drivers) in [(3, 2), (20, 50), (50, 250), (200, 1000), (500, 4000)] {
+        let before = cpu_time();
+        let Drive { result, took, messages, .. } = drive(&World::near(nodes, 1), drivers);
+        let used = cpu_time() - before;
+        let shared = result.unwrap();
+        let coordination = took - WARMUP - WINDOW;
+        println!(
+            "{nodes} {drivers} | {coordination:.0?} | {messages} | {:.0?} | {used:.0?} | {} MiB{}",
+            shared.uncertainty,
+            peak_memory_kib() / 1024,
+            shared.issue.map_or(String::new(), |issue| format!(" | invalid: {issue}")),
+        );
+    }
+}
+
+fn cpu_time() -> Duration {
+    let usage = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(usage.tv_sec.cast_unsigned(), u32::try_from(usage.tv_nsec).unwrap())
+}
+
+/// Of this process so far, from `/proc/self/status`.
+fn peak_memory_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
