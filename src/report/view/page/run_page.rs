@@ -108,7 +108,7 @@ impl RunPage {
             id: format!("run-{}-gate", index + 1),
             scale: "gate".to_owned(),
             title: "Changes against the margins".to_owned(),
-            caption: "The interval of each gated change, in per cent. What lies beyond its mark as a whole fails."
+            caption: "The interval of each gated change, in per cent. A change fails if its whole interval lies beyond the mark."
                 .to_owned(),
             notes: Vec::new(),
             chart: Some(Chart::Gate { changes }),
