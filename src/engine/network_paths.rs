@@ -3,20 +3,25 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::swarm::SwarmPlan;
 use crate::hosts::agents::{Agents, AgentsError};
-use crate::hosts::assignment::Assignment;
+use crate::hosts::assignment::{Assignment, Node};
 use crate::record::NetworkPath;
 
-/// Measures every path that requests take between two nodes. One at a time, so that no measurement disturbs another.
+/// Measures every path between two of `nodes` that the requests of stacks with these assignments take. One at a time, so that no
+/// measurement disturbs another.
 ///
 /// # Errors
 /// An agent does not reach another.
-pub(super) async fn measure(plan: &SwarmPlan, agents: &mut Agents) -> Result<Vec<NetworkPath>, AgentsError> {
+pub(super) async fn measure<'a>(
+    nodes: &[Node],
+    assignments: impl Iterator<Item = &'a Assignment>,
+    agents: &mut Agents,
+) -> Result<Vec<NetworkPath>, AgentsError> {
     let mut paths = Vec::new();
-    for (from, to) in used(plan.stacks.iter().map(|(_, assignment)| assignment)) {
-        let (from, to) = (&plan.nodes[from], &plan.nodes[to]);
-        let (Some(prober), Some(responder)) = (agents.position(&from.id), agents.position(&to.id)) else { continue };
+    for (from, to) in used(assignments) {
+        let (from, to) = (&nodes[from], &nodes[to]);
+        let agent = |node: &Node| agents.position(&node.id).ok_or_else(|| no_agent(node));
+        let (prober, responder) = (agent(from)?, agent(to)?);
         let measured = agents.measure_path(prober, responder).await?;
         let micros = |trip: Duration| trip.as_secs_f64() * 1e6;
         paths.push(NetworkPath {
@@ -29,6 +34,10 @@ pub(super) async fn measure(plan: &SwarmPlan, agents: &mut Agents) -> Result<Vec
         });
     }
     Ok(paths)
+}
+
+fn no_agent(node: &Node) -> AgentsError {
+    AgentsError::Failed(format!("no agent runs on {}", node.name))
 }
 
 /// The positions of the nodes between which requests pass, from the client's to the server's.

@@ -144,7 +144,9 @@ impl SwarmStacks {
         let positions = plan.positions();
         let nodes = (plan.nodes.as_slice(), &positions);
         let mut agents = Agents::start(swarm, images.base(), nodes, &process.folder, images.has_registry()).await?;
-        let paths = network_paths::measure(plan, &mut agents).await.map_err(SwarmSessionError::Network)?;
+        let assignments = plan.stacks.iter().map(|(_, assignment)| assignment);
+        let paths = network_paths::measure(&plan.nodes, assignments, &mut agents).await;
+        let paths = paths.map_err(SwarmSessionError::Network)?;
         Ok((images, agents, paths))
     }
 

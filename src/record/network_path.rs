@@ -11,8 +11,9 @@ pub struct NetworkPath {
     pub to: String,
     /// The shortest round trip of one byte over TCP.
     pub shortest_trip_us: f64,
+    /// The median of 200 of them.
     pub median_trip_us: f64,
-    /// The throughput of one TCP connection.
+    /// The throughput of one TCP connection, in bytes per second.
     pub bytes_per_s: f64,
     /// The share of UDP datagrams without a reply, 0 to 1.
     pub loss: f64,
