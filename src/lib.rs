@@ -1,14 +1,14 @@
 //! lab: a declarative test-and-benchmark lab for Python web deployments.
 //!
-//! `lab run scenario.toml` starts the stacks a scenario names, checks what they do, measures how fast they do it,
-//! and compares both with the snapshot that was reviewed before. The modules stand in reading order: what happens
-//! to a scenario, top to bottom; then the twins, which know nothing of scenarios, and what
-//! reads their configurations without running them.
+//! `lab run scenario.toml` starts the stacks of a scenario, checks their responses, measures them under load, and compares
+//! both with the snapshot that was reviewed before. The modules are in reading order: the path of a scenario from top to
+//! bottom; then [`init`] and [`lint`], which read configurations without running them. The twins are crates of their own.
 
 pub mod cli;
 pub mod cmd;
 pub mod exit;
 
+pub mod shell_words;
 pub mod whole_file;
 pub mod document;
 pub mod catalog;

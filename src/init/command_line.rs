@@ -307,20 +307,10 @@ pub(super) fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// The line that a shell reads as these words.
-pub(super) fn joined(words: &[String]) -> String {
-    let is_plain =
-        |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c));
-    let quoted = |word: &String| match is_plain(word) {
-        true => word.clone(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    };
-    words.iter().map(quoted).collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shell_words;
 
     #[test]
     fn command_lines_of_servers_are_read() {
@@ -392,7 +382,7 @@ mod tests {
     #[test]
     fn words_become_the_same_line() {
         for line in ["python -m shop.migrate", "sh -c 'alembic upgrade head && ./seed'", "echo 'it'\\''s' ''"] {
-            assert_eq!(joined(&words(line)), line);
+            assert_eq!(shell_words::joined(&words(line)), line);
         }
     }
 }

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 /// Each module with the modules it may use, and no others.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("exit", &[]),
+    ("shell_words", &[]),
     ("whole_file", &[]),
     ("ci", &[]),
     ("document", &[]),
     ("lint", &[]),
-    ("init", &["lint"]),
+    ("init", &["lint", "shell_words"]),
     ("catalog", &["document"]),
     ("provision", &["catalog"]),
     ("scenario", &["catalog", "document"]),
@@ -40,7 +41,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("snapshot", &["exit", "scenario", "check", "record", "whole_file"]),
-    ("report", &["scenario", "stack", "check", "measure", "record", "lint"]),
+    ("report", &["scenario", "stack", "check", "measure", "record", "lint", "shell_words"]),
     ("cli", &["exit"]),
     ("cmd", &["*"]),
 ];

@@ -16,7 +16,7 @@ pub struct Files {
     pub folder: PathBuf,
     /// The argument of `alias` or `root`, in which it is.
     pub named: PathBuf,
-    /// What `expires` makes of it, in seconds.
+    /// The `max-age` that `expires` sets, in seconds.
     pub max_age: Option<u64>,
     /// A file that is there, as a path for clients.
     pub sample: Option<String>,

@@ -41,7 +41,7 @@ pub(super) fn passed(location: &Directive, server: &[Directive], tree: &[Directi
         None => address.find('/').map(|at| &address[at..]),
     };
     let replacement = uri.filter(|uri| !uri.contains('$')).map(str::to_owned);
-    // A rewrite may make any path of it.
+    // A rewrite may lead to any path.
     let is_rewritten = walk(location.children()).any(|directive| directive.name == "rewrite");
     (!is_rewritten || prefix == "/").then(|| PassedPrefix {
         line,

@@ -12,6 +12,7 @@ use super::super::{command_line, kubernetes, makefile, platforms, variables};
 use super::manifests::config_maps;
 use super::{server, text_of, upstream, within};
 use crate::lint::ServerAddress;
+use crate::shell_words;
 
 /// The [`stage`] of files for development.
 pub(super) const DEVELOPMENT: u8 = 3;
@@ -39,7 +40,7 @@ enum Sort {
     Script,
 }
 
-/// The file that starts the server: a named one, or else rather one to which nginx passes requests.
+/// The launch of the server: of a named file, if there is one, or of a server to which nginx passes requests.
 pub(super) fn find(
     files: &[PathBuf],
     named: &[PathBuf],
@@ -53,7 +54,7 @@ pub(super) fn find(
     let mut found: Vec<(Sort, Found)> = Vec::new();
     let mut last = None;
     for (sort, _, file) in sorted {
-        // What reloads is for development; anything else is preferred to it.
+        // A server that reloads is for development; any other one is preferred.
         let is_final = |Found { launch, file }: &Found| {
             let is_meant = named.contains(file) || !has_addresses || upstream::is_passed_to(launch, deployment);
             is_meant && !launch.command.reloads
@@ -138,6 +139,11 @@ fn sort_of(file: &Path) -> Option<Sort> {
         name if name.ends_with(".sh") || !name.contains('.') => Some(Sort::Script),
         _ => None,
     }
+}
+
+/// Whether the file may name the working folder of a server.
+pub(super) fn has_working_folder(file: &Path) -> bool {
+    matches!(sort_of(file), Some(Sort::Unit | Sort::Supervisor))
 }
 
 pub(super) fn is_compose(file: &Path) -> bool {
@@ -253,7 +259,7 @@ fn release(service: &ComposeService, services: &[ComposeService]) -> Option<Stri
         service.completed_before.contains(&other.name) && other.shares_image_with(service) && !other.command.is_empty()
     };
     let commands: Vec<String> =
-        services.iter().filter(prepares).map(|other| command_line::joined(&other.command)).collect();
+        services.iter().filter(prepares).map(|other| shell_words::joined(&other.command)).collect();
     (!commands.is_empty()).then(|| commands.join(" && "))
 }
 

@@ -4,16 +4,17 @@
 use std::path::{Path, PathBuf};
 
 use super::super::deployment::Deployment;
-use super::text_of;
+use super::{launch, text_of};
 
 /// The folder of the project that the machine has at `path`, with the file that says so.
 pub(super) fn folder_here(path: &Path, files: &[PathBuf], deployment: &Deployment) -> Option<(PathBuf, PathBuf)> {
-    let found = files.iter().flat_map(|file| {
-        let text = is_launcher(file).then(|| text_of(deployment, file)).flatten().unwrap_or_default();
+    let launchers = files.iter().filter(|file| launch::has_working_folder(file));
+    let folders = launchers.flat_map(|file| {
+        let text = text_of(deployment, file).unwrap_or_default();
         working_folders(&text).into_iter().map(move |folder| (folder, file))
     });
-    let here = found.filter_map(|(folder, file)| {
-        // The project's folder on the machine, which the server starts in or below.
+    let mut here = folders.filter_map(|(folder, file)| {
+        // The project's folder on the machine, in which or below which the server starts.
         let mut homes = folder.ancestors().filter(|home| home.parent().is_some());
         let inside = homes.find_map(|home| {
             let inside = path.strip_prefix(home).ok()?;
@@ -22,12 +23,7 @@ pub(super) fn folder_here(path: &Path, files: &[PathBuf], deployment: &Deploymen
         });
         Some((inside?, file.clone()))
     });
-    here.into_iter().next()
-}
-
-fn is_launcher(file: &Path) -> bool {
-    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    name.ends_with(".service") || name.contains("supervisor") || name.ends_with(".conf")
+    here.next()
 }
 
 /// The absolute folders in lines such as `WorkingDirectory=/srv/shop`.

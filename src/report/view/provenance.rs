@@ -2,6 +2,7 @@
 
 use crate::record::{NetworkPath, Provenance, Record};
 use crate::report::numbers::{bytes, counted, micros, three_digits};
+use crate::shell_words;
 
 /// From this many stacks on, reports show tables of all stacks instead of a paragraph for each.
 const MANY_STACKS: usize = 5;
@@ -35,15 +36,7 @@ pub fn core_list(cores: &[u16]) -> String {
 /// The command line of the run, as a shell reads it.
 #[must_use]
 pub fn command_line(provenance: &Provenance) -> String {
-    provenance.command.iter().map(|argument| quoted(argument)).collect::<Vec<_>>().join(" ")
-}
-
-fn quoted(argument: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@%+,".contains(c);
-    match !argument.is_empty() && argument.chars().all(is_plain) {
-        true => argument.to_owned(),
-        false => format!("'{}'", argument.replace('\'', r"'\''")),
-    }
+    shell_words::joined(&provenance.command)
 }
 
 /// A path between two nodes and its figures.
@@ -107,11 +100,5 @@ mod tests {
         assert_eq!(network_path(&path), format!("{figures}no datagram lost"));
         let lossy = NetworkPath { loss: 0.015, ..path };
         assert_eq!(network_path(&lossy), format!("{figures}1.50 % of datagrams lost"));
-    }
-
-    #[test]
-    fn arguments_are_quoted_for_a_shell() {
-        let arguments = ["lab", "--only=a b", "it's", ""].map(quoted);
-        assert_eq!(arguments, ["lab", "'--only=a b'", r"'it'\''s'", "''"]);
     }
 }
