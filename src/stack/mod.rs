@@ -130,7 +130,6 @@ pub enum StartError {
         ended: Box<swarm::TaskError>,
         /// Why, in one line, if its log says so.
         cause: Option<String>,
-        /// Its log.
         log: PathBuf,
         /// The end of that log, unless the cause says all.
         last_lines: Option<String>,

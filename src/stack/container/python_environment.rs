@@ -49,9 +49,18 @@ pub(in crate::stack) struct MountedEnvironment {
 }
 
 impl MountedEnvironment {
+    /// Reads an environment on a thread of its own, because it starts a program for each native module.
+    ///
     /// # Errors
     /// [`EnvironmentError`].
-    pub(in crate::stack) fn read(venv: &Path) -> Result<MountedEnvironment, EnvironmentError> {
+    pub(in crate::stack) async fn read(venv: PathBuf) -> Result<MountedEnvironment, EnvironmentError> {
+        match tokio::task::spawn_blocking(move || MountedEnvironment::read_blocking(&venv)).await {
+            Ok(environment) => environment,
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        }
+    }
+
+    fn read_blocking(venv: &Path) -> Result<MountedEnvironment, EnvironmentError> {
         let unreadable = |source| EnvironmentError::Unreadable { venv: venv.to_owned(), source };
         let python = provision::bin(venv).join("python");
         let mut needed = links(&python).map_err(unreadable)?;
@@ -198,7 +207,7 @@ mod tests {
     #[test]
     fn an_environment_without_an_interpreter_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
-        let error = MountedEnvironment::read(folder.path()).unwrap_err();
+        let error = MountedEnvironment::read_blocking(folder.path()).unwrap_err();
         assert!(matches!(error, EnvironmentError::Unreadable { .. }), "{error}");
         assert!(error.to_string().contains(&folder.path().display().to_string()), "{error}");
     }

@@ -144,11 +144,7 @@ impl RunNetwork {
         }
         let environment = match key.clone() {
             None => MountedEnvironment::default(),
-            // Blocking: it starts a program for each native module.
-            Some(venv) => match tokio::task::spawn_blocking(move || MountedEnvironment::read(&venv)).await {
-                Ok(environment) => environment?,
-                Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-            },
+            Some(venv) => MountedEnvironment::read(venv).await?,
         };
         let tag = match self.lab_images.len() {
             0 => run.to_owned(),

@@ -85,12 +85,7 @@ impl SwarmLauncher {
         if let Some(layers) = self.environments.get(venv) {
             return Ok(layers.to_vec());
         }
-        let path = venv.to_owned();
-        // Blocking: it starts a program for each native module.
-        let environment = match tokio::task::spawn_blocking(move || MountedEnvironment::read(&path)).await {
-            Ok(environment) => environment?,
-            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-        };
+        let environment = MountedEnvironment::read(venv.to_owned()).await?;
         let layers = ImageLayer::of_environment(venv, environment);
         self.environments.insert(venv.to_owned(), layers.clone());
         Ok(layers.to_vec())
