@@ -242,7 +242,7 @@ pub fn run(
     })))
 }
 
-/// What running every stack has resulted in.
+/// The results of running every stack.
 struct StackResults {
     findings: Findings,
     paths: Vec<NetworkPath>,

@@ -1,7 +1,6 @@
 //! The messages between a coordinator and an agent: JSON documents, one on each line, over mutual TLS.
 //!
-//! What concerns a driver are the documents of the driver's own protocol ([`lab_load::wire`]): the agent gives it its plan
-//! and its start, and passes its events on.
+//! Plans, starts and events of drivers are documents of the driver's own protocol ([`lab_load::wire`]), which the agent passes on.
 
 use std::net::IpAddr;
 use std::time::Duration;

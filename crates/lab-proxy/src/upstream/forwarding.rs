@@ -304,7 +304,7 @@ impl<'a> Forwarding<'a> {
         self.log(context, severity, message);
     }
 
-    /// Ends the exchange as a failure of the peer: its response broke off before the client received any of it.
+    /// Ends the exchange as a failure of the peer: its response broke off before the client received a byte.
     pub(crate) fn fail(
         &mut self,
         context: &mut RequestContext<'_>,
